@@ -1,0 +1,124 @@
+// Keel: how a database is opened and how work on it is done.
+//
+//   keel::Options options;
+//   options.memory_bytes = uint64_t{64} << 20;
+//   absl::StatusOr<std::unique_ptr<keel::Database>> db = keel::Database::Open("/data/db", options);
+//
+// All options are read once, at open. Those marked "at creation" are kept in the database and ignored
+// (but must be valid) when it exists.
+
+#ifndef KEEL_OPTIONS_H_
+#define KEEL_OPTIONS_H_
+
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <string_view>
+
+namespace keel {
+
+namespace io {
+class FileSystem;
+}  // namespace io
+
+class EventListener;
+
+// When a commit counts as done. All commits are in the log in commit order, so a crash always leaves a
+// prefix of them; a later commit is never there without an earlier one.
+enum class Durability : uint8_t {
+  kSync,   // durable when Commit returns OK (the default)
+  kAsync,  // visible at once, durable within Options::async_flush_interval
+  kNone,   // visible at once, logged, durable with the next flush or checkpoint; never waits for one
+};
+
+// What a transaction sees of others. Exclusive transactions are serializable whatever is asked for.
+enum class Isolation : uint8_t { kSerializable, kSnapshot, kReadCommitted };
+
+enum class Concurrency : uint8_t {
+  kExclusive,   // one at a time, first come first served; never conflicts
+  kOptimistic,  // many at a time; a conflict is found at commit (not in this release: InvalidArgument)
+};
+
+enum class IoBackend : uint8_t {
+  kAuto,   // io_uring where the system grants it, else POSIX; Stats() says which and why
+  kUring,  // FailedPrecondition if it is refused
+  kPosix,
+};
+
+enum class Background : uint8_t {
+  kThreads,  // checkpoints, page writing and log upkeep run on threads of the database
+  kManual,   // nothing runs unless Database::RunBackgroundWork() is called; who has to wait does the work
+};
+
+struct WriteOptions {
+  Durability durability = Durability::kSync;
+};
+
+struct TransactionOptions {
+  Concurrency concurrency = Concurrency::kExclusive;
+  Isolation isolation = Isolation::kSerializable;
+  // How long Begin may wait for the writer lock before DeadlineExceeded.
+  absl::Duration lock_timeout = absl::InfiniteDuration();
+  // How long the transaction may live: its next call after that rolls it back and returns
+  // DeadlineExceeded.
+  absl::Duration time_limit = absl::InfiniteDuration();
+  // Shown where the transaction is named (errors, statistics). Copied.
+  std::string_view label;
+};
+
+struct Options {
+  bool create_if_missing = true;
+  bool error_if_exists = false;
+  // Opens without writing a byte, beside other readers; a database that was not closed cleanly is shown
+  // with the log's commits applied in memory. Writes give FailedPrecondition.
+  bool read_only = false;
+  // At creation: 4096, 8192, 16384, 32768 or 65536.
+  uint32_t page_bytes = 4096;
+  // Everything the database keeps in memory: pages, log buffers, transactions, tables. 0: a quarter of the
+  // memory of the cgroup or machine. At least 4 MiB.
+  uint64_t memory_bytes = 0;
+  // Log written since the last checkpoint that starts the next one; commits wait at twice as much. Bounds
+  // the time of a restart. At least 1 MiB.
+  uint64_t checkpoint_log_bytes = uint64_t{256} << 20;
+  // Size that log segments grow to, from 1 MiB on. 256 KiB to 1 GiB, a multiple of 64 KiB.
+  uint64_t log_segment_bytes = uint64_t{64} << 20;
+  absl::Duration async_flush_interval = absl::Milliseconds(10);
+  IoBackend io_backend = IoBackend::kAuto;
+  // Bypass the operating system's page cache where the file system allows it.
+  bool direct_io = true;
+  Background background = Background::kThreads;
+  // How long to retry while another process holds the database.
+  absl::Duration open_timeout = absl::Seconds(5);
+  // For tests: all access to files, time and randomness goes through it. Outlives the database.
+  io::FileSystem* file_system = nullptr;
+  // Told of events; outlives the database.
+  EventListener* listener = nullptr;
+};
+
+// What the database does by itself. Called with no lock held, on the thread that did it; calls may overlap.
+class EventListener {
+ public:
+  virtual ~EventListener() = default;
+
+  struct RecoveryProgress {
+    uint64_t bytes_done = 0;
+    uint64_t bytes_total = 0;
+  };
+  virtual void OnRecoveryProgress(const RecoveryProgress& /*progress*/) {}
+
+  struct CheckpointEnd {
+    uint64_t pages_written = 0;
+    uint64_t bytes_written = 0;
+    absl::Duration duration;
+    bool ok = false;
+    std::string_view message;  // of the error
+  };
+  virtual void OnCheckpointEnd(const CheckpointEnd& /*event*/) {}
+
+  // The database stopped taking commits (promise G4), with the reason.
+  virtual void OnStopped(std::string_view /*reason*/) {}
+};
+
+}  // namespace keel
+
+#endif  // KEEL_OPTIONS_H_

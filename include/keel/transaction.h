@@ -1,0 +1,73 @@
+// Keel: transactions.
+//
+//   absl::StatusOr<keel::Transaction> txn = db->Begin();
+//   if (!txn.ok()) return txn.status();
+//   txn->Put("a", "1").IgnoreError();
+//   absl::StatusOr<keel::Lsn> lsn = txn->Commit();
+
+#ifndef KEEL_TRANSACTION_H_
+#define KEEL_TRANSACTION_H_
+
+#include <keel/lsn.h>
+#include <keel/options.h>
+#include <keel/reader.h>
+
+#include <cstdint>
+#include <memory>
+
+namespace keel {
+
+// A place in a transaction to return to. Belongs to the transaction that made it.
+struct Savepoint {
+  uint64_t id = 0;
+  friend constexpr bool operator==(Savepoint, Savepoint) = default;
+};
+
+// Move-only; used by one thread at a time; rolls back on destruction. Reads see its own changes. While an
+// exclusive transaction is open every other write waits for it, and a write by the same thread outside of it is
+// FailedPrecondition (it would wait for itself).
+//
+// A failed Put, Delete or DeleteRange has no effect, and the transaction goes on. After Commit or Rollback
+// every call gives FailedPrecondition.
+class Transaction : public Reader {
+ public:
+  class Impl;
+
+  explicit Transaction(std::unique_ptr<Impl> impl);
+  Transaction(Transaction&&) noexcept;
+  Transaction& operator=(Transaction&&) noexcept;
+  ~Transaction() override;
+
+  // ResourceExhausted: disk, memory, or the transaction is larger than the log can take.
+  absl::Status Put(Keyspace keyspace, std::string_view key, std::string_view value);
+  absl::Status Put(std::string_view key, std::string_view value) { return Put({}, key, value); }
+  // OK also if the key is absent.
+  absl::Status Delete(Keyspace keyspace, std::string_view key);
+  absl::Status Delete(std::string_view key) { return Delete({}, key); }
+  absl::Status DeleteRange(Keyspace keyspace, const KeyRange& range);
+  absl::Status DeleteRange(const KeyRange& range) { return DeleteRange({}, range); }
+
+  // May be nested to any depth.
+  Savepoint SetSavepoint();
+  // Undoes everything since; later savepoints are gone, this one stays. FailedPrecondition: gone or not of
+  // this transaction.
+  absl::Status RollbackTo(Savepoint savepoint);
+
+  // Unknown: handed to the log, but whether it is durable is known only after reopening. Any other error: certainly
+  // not committed.
+  absl::StatusOr<Lsn> Commit(WriteOptions options = {});
+  void Rollback();
+
+ private:
+  absl::StatusOr<PinnedValue> DoGet(Keyspace keyspace, std::string_view key) const override;
+  std::vector<absl::StatusOr<PinnedValue>> DoMultiGet(
+      Keyspace keyspace, std::span<const std::string_view> keys) const override;
+  Cursor DoNewCursor(Keyspace keyspace, const KeyRange& range) const override;
+  absl::StatusOr<uint64_t> DoCount(Keyspace keyspace, const KeyRange& range) const override;
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace keel
+
+#endif  // KEEL_TRANSACTION_H_
