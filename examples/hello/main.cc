@@ -25,9 +25,9 @@ absl::Status Run(const std::filesystem::path& directory) {
 
   // All of these or none; run again if another transaction came in between.
   const absl::Status written = database.Transact([](keel::Transaction& transaction) {
-    for (const auto& [planet, moons] : {std::pair{"planet/mars", "2"},
-                                        std::pair{"planet/earth", "1"},
-                                        std::pair{"planet/venus", "0"}}) {
+    for (const auto& [planet, moons] :
+         {std::pair{"planet/mars", "2"}, std::pair{"planet/earth", "1"},
+          std::pair{"planet/venus", "0"}}) {
       if (absl::Status status = transaction.Put(planet, moons); !status.ok()) return status;
     }
     return absl::OkStatus();
