@@ -1,0 +1,88 @@
+// The ordered map: variable-length keys and values over copy-on-write pages.
+//
+// A tree is its root; every change takes a root and makes a new one, sharing what did not change. All
+// functions are stateless; who may call them is decided by the PageSource or PageSink they are given.
+//
+// Invariants (asserted by TreeCheck):
+//   B1  Keys are in strictly ascending bytewise order, within a node and across it.
+//   B2  Every key of a subtree lies within the fences given by its parents' separators.
+//   B3  A reference's entry count is the number of entries below it; "extents below" is set exactly if a
+//       leaf below holds a large value.
+//   B4  Levels fall by one on each step down; all leaves have level 0; an empty tree has no pages.
+//   B5  A child's birth is not after its parent's.
+//   B6  No page is reachable twice.
+
+#ifndef KEEL_BTREE_TREE_H_
+#define KEEL_BTREE_TREE_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/types.h"
+#include "pager/page_access.h"
+#include "pager/reference.h"
+
+namespace keel::btree {
+
+using pager::PageHandle;
+using pager::PageSink;
+using pager::PageSource;
+using pager::TreeRoot;
+
+// [begin, end); no end: unbounded. The views must outlive the call they are given to.
+struct Range {
+  std::string_view begin;
+  std::optional<std::string_view> end;
+
+  bool Contains(std::string_view key) const { return key >= begin && (!end || key < *end); }
+};
+
+// Longest key for a page size: 1 KiB from 4 KiB pages on, less in the test geometry.
+size_t MaxKeyBytes(uint32_t page_bytes);
+// Largest value: kept in extents beyond the inline limit.
+inline constexpr uint64_t kMaxValueBytes = uint64_t{64} << 20;
+
+// A value where it lies: inline bytes in a page, or the description of extents.
+struct ValueSlot {
+  std::string_view bytes;  // inline value, or the encoded extent (btree/overflow.h)
+  bool large = false;
+};
+
+// Finds `key`. The handle keeps the leaf (and so the slot's bytes) in memory. An empty handle: absent.
+struct Found {
+  PageHandle leaf;
+  ValueSlot value;
+
+  explicit operator bool() const { return static_cast<bool>(leaf); }
+};
+absl::StatusOr<Found> Find(PageSource& pages, KeyspaceId keyspace, const TreeRoot& root,
+                           std::string_view key);
+
+// Changes. On an error `*root` is untouched and nothing has been changed in place, except where said.
+
+// Inserts or replaces. Returns whether the key is new. `key` and `value` may point into pinned pages.
+absl::StatusOr<bool> Put(PageSink& pages, KeyspaceId keyspace, TreeRoot* root, std::string_view key,
+                         std::string_view value);
+// Removes. Returns whether the key was there; false changes nothing.
+absl::StatusOr<bool> Delete(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
+                            std::string_view key);
+// Removes every key in the range; returns how many. Rewrites the two edge paths and drops whole subtrees
+// between. On an error pages may have been changed or dropped: the caller rolls back to a mark that it
+// set before (the tree as it was is intact in frozen pages).
+absl::StatusOr<uint64_t> DeleteRange(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
+                                     const Range& range);
+// Drops every page of the tree. Errors as DeleteRange.
+absl::Status DropTree(PageSink& pages, KeyspaceId keyspace, const TreeRoot& root);
+
+// Exact number of keys in the range, in O(height).
+absl::StatusOr<uint64_t> Count(PageSource& pages, KeyspaceId keyspace, const TreeRoot& root,
+                               const Range& range);
+
+}  // namespace keel::btree
+
+#endif  // KEEL_BTREE_TREE_H_

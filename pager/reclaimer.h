@@ -1,0 +1,86 @@
+// Which dead pages may be used again, and when.
+//
+// A page lives in the versions with birth <= epoch < death. A keeper is an epoch whose version is still
+// needed: a snapshot, a backup, the last durable checkpoint, the one in progress.
+//
+//   R4  A death is examined only once the visible version's epoch >= that death; then the page is free
+//       if no keeper has birth <= epoch < death.
+//
+// Held pages are kept in sets by (oldest holder, newest holder): neighbouring keepers bound an interval
+// of births and one of deaths, so ids need no births of their own, and releasing a keeper merges
+// neighbouring sets (after ZFS's dead lists with sub-lists).
+
+#ifndef KEEL_PAGER_RECLAIMER_H_
+#define KEEL_PAGER_RECLAIMER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <vector>
+
+#include "base/types.h"
+#include "pager/page_set.h"
+#include "pager/reference.h"
+
+namespace keel::pager {
+
+// Pages dropped by one version.
+struct DeadPage {
+  PageId first;
+  uint64_t count = 1;
+  Epoch birth;
+};
+using DeathList = std::vector<DeadPage>;
+
+// REQUIRES: the registry mutex for every call.
+class Reclaimer {
+ public:
+  // Keepers are counted: the same epoch may be kept several times. REQUIRES: `epoch` is the visible
+  // version's (so no death examined so far concerns it), or is kept already.
+  void AddKeeper(Epoch epoch);
+  // What nobody holds any more goes to `freed`.
+  void ReleaseKeeper(Epoch epoch, PageSet* freed);
+
+  // Queues the deaths of a version that has become visible. O(1).
+  void AddDeaths(Epoch death, DeathList deaths);
+  // Examines up to `max_pages` queued dead pages; those that are free go to `freed`. Returns how many
+  // were examined.
+  uint64_t Examine(uint64_t max_pages, PageSet* freed);
+  uint64_t unexamined() const { return unexamined_; }
+
+  // Pages alive at keeper `older` but no longer at keeper `newer`: what a checkpoint at `newer` clears
+  // in the map of the checkpoint at `older`. REQUIRES: both are keepers; everything with a death up to
+  // `newer` has been examined.
+  PageSet DiedBetween(Epoch older, Epoch newer) const;
+
+  // Pages that only `epoch` holds, plus those it shares with other keepers.
+  struct Held {
+    uint64_t alone = 0;
+    uint64_t shared = 0;
+  };
+  Held HeldBy(Epoch epoch) const;
+  uint64_t held() const;  // dead pages kept by anybody
+  size_t memory_bytes() const;
+  std::vector<Epoch> Keepers() const;
+
+ private:
+  struct Batch {
+    Epoch death;
+    DeathList deaths;
+    size_t next = 0;  // first not yet examined
+  };
+  // Sets of pages by their oldest holder.
+  using ByOldest = std::map<Epoch, PageSet>;
+
+  void Place(const DeadPage& page, Epoch death, PageSet* freed);
+
+  std::map<Epoch, uint64_t> keepers_;    // epoch -> count
+  std::map<Epoch, ByOldest> held_;       // by newest holder
+  std::deque<Batch> queue_;
+  uint64_t unexamined_ = 0;
+};
+
+}  // namespace keel::pager
+
+#endif  // KEEL_PAGER_RECLAIMER_H_

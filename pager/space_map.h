@@ -1,0 +1,107 @@
+// Which pages of the data file are in use: two bitmaps, one durable, one live.
+//
+// A group is (page_bytes - 64) * 8 pages and has two bitmap slots among its own first pages; the
+// catalogue's directory names, per group, the slot that counts (R8). A slot that does not match its
+// entry is damage: the group hands out nothing; the other slot is never used instead.
+//
+//   M1  The persisted map of checkpoint N holds exactly what N reaches: superblocks, slots, catalogue, trees.
+//   M2  The live map holds that and every page of later versions, snapshots and reservations; an id is
+//       handed out only when it is free in the live map.
+//   M3  A checkpoint writes a changed group into the slot that N does not name.
+//   M4  An id above the file's durable end is handed out only after growth was allocated and synced.
+
+#ifndef KEEL_PAGER_SPACE_MAP_H_
+#define KEEL_PAGER_SPACE_MAP_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/types.h"
+#include "io/file_system.h"
+#include "pager/catalogue.h"
+#include "pager/page_set.h"
+#include "pager/reference.h"
+
+namespace keel::pager {
+
+uint64_t PagesPerGroup(uint32_t page_bytes);
+// Page ids of a group's two bitmap slots.
+PageId BitmapSlot(uint32_t page_bytes, uint64_t group, int slot);
+// Pages that the superblocks lie in.
+std::vector<PageId> SuperblockPages(uint32_t page_bytes);
+
+// Who asks for space: each may go deeper into the reserve than the one before.
+enum class SpaceUse : uint8_t {
+  kOrdinary,    // stops above the reserve
+  kDelete,      // may use the reserve down to the checkpoint's part
+  kCheckpoint,  // all
+};
+
+struct SpaceMapOptions {
+  uint32_t page_bytes = 4096;
+  DatabaseId database;
+  bool read_only = false;       // growth is imagined only: ids beyond the end, never written
+  uint64_t growth_bytes_min = uint64_t{1} << 20;
+  uint64_t growth_bytes_max = uint64_t{64} << 20;
+  uint64_t page_count_max = 0;  // 0: none; tests
+};
+
+struct SpaceStats {
+  uint64_t page_count = 0;       // of the file
+  uint64_t free_pages = 0;       // in the live map
+  uint64_t reserve_pages = 0;
+  uint64_t groups = 0;
+  uint64_t damaged_groups = 0;
+  uint64_t growths = 0;
+};
+
+// Thread-safe (the allocator's lock).
+class SpaceMap {
+ public:
+  // A new, empty file of `page_count` pages, already allocated.
+  static absl::StatusOr<std::unique_ptr<SpaceMap>> Create(io::File* file, uint64_t page_count,
+                                                          const SpaceMapOptions& options);
+  // As checkpoint `generation` left it. Bitmaps load on first use.
+  static absl::StatusOr<std::unique_ptr<SpaceMap>> Open(io::File* file, uint64_t page_count,
+                                                        std::vector<GroupEntry> directory,
+                                                        const SpaceMapOptions& options);
+  virtual ~SpaceMap() = default;
+
+  // 1 to `max_pages` consecutive free pages; grows the file when there are none (M4). Prefers ids that
+  // follow the last ones handed out. ResourceExhausted says what is full and what would free space.
+  virtual absl::StatusOr<PageRun> Allocate(uint64_t max_pages, SpaceUse use) = 0;
+  // Gives ids back to the live map. REQUIRES: R4 and R5 hold for them.
+  virtual void Free(const PageRun& run) = 0;
+  virtual void Free(const PageSet& pages) = 0;
+
+  // Pages kept for the catalogue once more, the edge paths of a delete, and slack (design: reserve).
+  virtual void SetReserve(uint64_t checkpoint_pages, uint64_t delete_pages) = 0;
+
+  // One checkpoint attempt: writes, unsynced, every group changed by `born` (now reachable) and `died`
+  // (reachable from the last durable checkpoint, not from this one) into its other slot, and returns the
+  // directory to be named by the superblock. Grown groups are included.
+  virtual absl::StatusOr<std::vector<GroupEntry>> WriteCheckpoint(Generation generation,
+                                                                  const PageSet& born,
+                                                                  const PageSet& died) = 0;
+  // The attempt's superblock is durable (its directory counts from now on), or the attempt failed.
+  virtual void FinishCheckpoint(bool durable) = 0;
+
+  // Whether the last durable checkpoint's map has the page in use (TreeCheck asserts R3 with it).
+  virtual absl::StatusOr<bool> InPersistedMap(PageId id) = 0;
+  virtual absl::StatusOr<bool> InLiveMap(PageId id) = 0;
+
+  virtual uint64_t page_count() const = 0;
+  virtual SpaceStats stats() const = 0;
+  // The first damaged group's report, OK if there is none (bitmaps not yet loaded are not looked at).
+  virtual absl::Status damage() const = 0;
+  // Loads and checks every bitmap.
+  virtual absl::Status LoadAll() = 0;
+};
+
+}  // namespace keel::pager
+
+#endif  // KEEL_PAGER_SPACE_MAP_H_
