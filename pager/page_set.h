@@ -21,6 +21,8 @@ class PageSet {
   bool Insert(PageId id);
   bool Erase(PageId id);
   void InsertRun(PageId first, uint64_t count);
+  // Inserts id 64 * index + i for each set bit i of `bits`.
+  void InsertWord(uint64_t index, uint64_t bits);
   bool Contains(PageId id) const;
 
   // Takes all of `other` (smaller into larger); `other` is empty afterwards.
@@ -33,6 +35,8 @@ class PageSet {
   size_t memory_bytes() const { return words_.size() * 20; }
   void clear();
 
+  friend bool operator==(const PageSet& a, const PageSet& b) { return a.words_ == b.words_; }
+
   // Calls visit(PageId) for each id in ascending order.
   template <typename Visit>
   void ForEach(Visit&& visit) const {
@@ -41,6 +45,12 @@ class PageSet {
         visit(PageId{index * 64 + static_cast<uint64_t>(std::countr_zero(rest))});
       }
     }
+  }
+  // Calls visit(index, bits) for each 64 neighbours that are not all absent, ascending: bit i
+  // stands for id 64 * index + i.
+  template <typename Visit>
+  void ForEachWord(Visit&& visit) const {
+    for (const auto& [index, word] : words_) visit(index, word);
   }
 
  private:

@@ -1,14 +1,15 @@
 // Which dead pages may be used again, and when.
 //
-// A page lives in the versions with birth <= epoch < death. A keeper is an epoch whose version is still
-// needed: a snapshot, a backup, the last durable checkpoint, the one in progress.
+// A page lives in the versions with birth <= epoch < death. A keeper is an epoch whose version is
+// still needed: a snapshot, a backup, the last durable checkpoint, the one in progress.
 //
-//   R4  A death is examined only once the visible version's epoch >= that death; then the page is free
+//   R4  A death is examined only once the visible version's epoch >= that death; then the page is
+//   free
 //       if no keeper has birth <= epoch < death.
 //
-// Held pages are kept in sets by (oldest holder, newest holder): neighbouring keepers bound an interval
-// of births and one of deaths, so ids need no births of their own, and releasing a keeper merges
-// neighbouring sets (after ZFS's dead lists with sub-lists).
+// Held pages are kept in sets by (oldest holder, newest holder): neighbouring keepers bound an
+// interval of births and one of deaths, so ids need no births of their own, and releasing a keeper
+// merges neighbouring sets (after ZFS's dead lists with sub-lists).
 
 #ifndef KEEL_PAGER_RECLAIMER_H_
 #define KEEL_PAGER_RECLAIMER_H_
@@ -37,24 +38,25 @@ using DeathList = std::vector<DeadPage>;
 class Reclaimer {
  public:
   // Keepers are counted: the same epoch may be kept several times. REQUIRES: `epoch` is the visible
-  // version's (so no death examined so far concerns it), or is kept already.
+  // version's or later (so no death queued so far concerns it), or is kept already.
   void AddKeeper(Epoch epoch);
-  // What nobody holds any more goes to `freed`.
+  // What nobody holds any more goes to `freed`. REQUIRES: `epoch` is kept.
   void ReleaseKeeper(Epoch epoch, PageSet* freed);
 
-  // Queues the deaths of a version that has become visible. O(1).
+  // Queues the deaths of a version that has become visible, not before (R4). Looks at no page.
+  // REQUIRES: every page has birth < death and count > 0.
   void AddDeaths(Epoch death, DeathList deaths);
-  // Examines up to `max_pages` queued dead pages; those that are free go to `freed`. Returns how many
-  // were examined.
+  // Examines up to `max_pages` queued dead pages; those that are free go to `freed`. Returns how
+  // many were examined.
   uint64_t Examine(uint64_t max_pages, PageSet* freed);
   uint64_t unexamined() const { return unexamined_; }
 
-  // Pages alive at keeper `older` but no longer at keeper `newer`: what a checkpoint at `newer` clears
-  // in the map of the checkpoint at `older`. REQUIRES: both are keepers; everything with a death up to
-  // `newer` has been examined.
+  // Pages alive at keeper `older` but no longer at keeper `newer`: what a checkpoint at `newer`
+  // clears in the map of the checkpoint at `older`. REQUIRES: both are keepers, older <= newer;
+  // everything with a death up to `newer` has been examined.
   PageSet DiedBetween(Epoch older, Epoch newer) const;
 
-  // Pages that only `epoch` holds, plus those it shares with other keepers.
+  // Dead pages that only `epoch` holds, and those it shares with other keepers.
   struct Held {
     uint64_t alone = 0;
     uint64_t shared = 0;
@@ -74,11 +76,17 @@ class Reclaimer {
   using ByOldest = std::map<Epoch, PageSet>;
 
   void Place(const DeadPage& page, Epoch death, PageSet* freed);
+  void LowerNewest(Epoch released, PageSet* freed);
+  void RaiseOldest(Epoch released);
+  // Calls visit(oldest, newest, pages) for each set that `epoch` holds.
+  template <typename Visit>
+  void ForEachHeldBy(Epoch epoch, Visit&& visit) const;
 
-  std::map<Epoch, uint64_t> keepers_;    // epoch -> count
-  std::map<Epoch, ByOldest> held_;       // by newest holder
+  std::map<Epoch, uint64_t> keepers_;  // epoch -> count
+  std::map<Epoch, ByOldest> held_;     // by newest holder; no empty sets
   std::deque<Batch> queue_;
   uint64_t unexamined_ = 0;
+  Epoch newest_death_;  // of all ever queued
 };
 
 }  // namespace keel::pager
