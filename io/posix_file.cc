@@ -85,7 +85,7 @@ absl::Status PosixFile::Write(uint64_t offset, std::span<const std::byte> data) 
 
 absl::Status PosixFile::Sync(SyncPurpose purpose) {
   sync_counters_->Add(purpose);
-  return DataSync();
+  return FinishSync();
 }
 
 FlushOutcome PosixFile::WriteThenSync(uint64_t offset, std::span<const std::byte> data,
@@ -183,7 +183,7 @@ absl::Status PosixFile::FinishWrite(uint64_t offset, std::span<const std::byte> 
 
 // Syncs.
 
-absl::Status PosixFile::DataSync() {
+absl::Status PosixFile::FinishSync() {
   const uint64_t mark = WriteMark();
   if (fdatasync(descriptor()) != 0) return ErrnoStatus(errno, "fdatasync", path());
   NoteSynced(mark);

@@ -46,6 +46,8 @@ class PosixFile : public File {
   // Carry on with a transfer of which `done` bytes are done.
   absl::StatusOr<size_t> FinishRead(uint64_t offset, std::span<std::byte> buffer, size_t done);
   absl::Status FinishWrite(uint64_t offset, std::span<const std::byte> data, size_t done);
+  // A sync that was counted when it was to be begun by other means.
+  absl::Status FinishSync();
 
   // How far writes had completed; what a sync begun now covers. A sync by other means than Sync
   // takes the mark before it begins and reports it after it succeeded.
@@ -60,7 +62,6 @@ class PosixFile : public File {
   absl::Status CheckSizeLimit(std::string_view operation, uint64_t offset, uint64_t length) const;
   // Goes on from *done; 0, or the errno value that stopped it.
   int WriteOut(uint64_t offset, std::span<const std::byte> data, int flags, size_t* done) const;
-  absl::Status DataSync();
   bool AllWritesSynced() const;
   FlushOutcome DataSyncWrite(uint64_t offset, std::span<const std::byte> data, SyncPurpose purpose);
   absl::Status Reserve(uint64_t offset, uint64_t end, uint64_t old_size);
