@@ -1,0 +1,41 @@
+// A small file system that is mounted as long as its object lives.
+
+#ifndef KEEL_TESTS_UNIT_IO_SCOPED_MOUNT_H_
+#define KEEL_TESTS_UNIT_IO_SCOPED_MOUNT_H_
+
+#include <filesystem>
+#include <string>
+
+#include "tests/support/temp_dir.h"
+
+namespace keel::io {
+
+// Visible to this process and its children only, so that a test that dies leaves nothing behind.
+class ScopedMount {
+ public:
+  static ScopedMount Tmpfs(int kib);
+  // Knows neither O_DIRECT nor fallocate.
+  static ScopedMount Ramfs();
+  // Of `kib` KiB on a loop device. Knows O_DIRECT, not fallocate.
+  static ScopedMount Ext2(int kib);
+  ~ScopedMount();
+  ScopedMount(const ScopedMount&) = delete;
+  ScopedMount& operator=(const ScopedMount&) = delete;
+
+  // Not mounted: no privilege, or no tool.
+  bool refused() const { return !mounted_; }
+  std::filesystem::path path() const { return directory_.path() / "mount"; }
+
+ private:
+  ScopedMount(const std::string& prepare, const std::string& arguments);
+
+  testing::TempDir directory_;
+  bool mounted_ = false;
+};
+
+}  // namespace keel::io
+
+#define KEEL_SKIP_IF_REFUSED(mount) \
+  if ((mount).refused()) GTEST_SKIP() << "cannot mount a file system here (needs root)"
+
+#endif  // KEEL_TESTS_UNIT_IO_SCOPED_MOUNT_H_
