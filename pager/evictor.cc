@@ -1,0 +1,116 @@
+#include "pager/evictor.h"
+
+#include <absl/time/time.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status.h"
+
+namespace keel::pager {
+namespace {
+
+// Tries without any frame coming free before giving up: about 50 ms, enough for reads, writes and
+// pins of other threads that end soon.
+constexpr int kFruitlessTries = 10;
+
+// Guards leave within microseconds, unless their thread is not running.
+constexpr int kYields = 64;
+constexpr int kNaps = 10000;
+constexpr absl::Duration kNap = absl::Microseconds(100);
+
+}  // namespace
+
+Evictor::Evictor(FramePool* frames, PageTable* table, Limbo* limbo, GuardDomain* guards,
+                 io::Clock* clock)
+    : frames_(*frames),
+      table_(*table),
+      limbo_(*limbo),
+      guards_(*guards),
+      clock_(*clock),
+      batch_(std::clamp<size_t>(frames->size() / 64, 4, 128)) {}
+
+absl::StatusOr<Frame*> Evictor::Take() {
+  for (int fruitless = 0; fruitless < kFruitlessTries;) {
+    if (Frame* const frame = frames_.Take(); frame != nullptr) return frame;
+    if (Stock(1)) continue;
+    ++fruitless;
+    clock_.Sleep(absl::Milliseconds(fruitless));
+  }
+  return Exhausted();
+}
+
+bool Evictor::Stock(size_t count) {
+  const absl::MutexLock lock(&mutex_);
+  if (frames_.free_frames() >= count) return true;
+  size_t freed = 0;
+  while (frames_.free_frames() < count) {
+    const size_t more = FreeBatch();
+    if (more == 0) break;
+    freed += more;
+  }
+  return freed > 0;
+}
+
+size_t Evictor::FreeBatch() {
+  if (limbo_.AwaitsGuards()) guards_.Refresh();
+  if (const size_t freed = limbo_.Reclaim(); freed > 0) return freed;
+  const uint64_t spared = spared_.load(std::memory_order_relaxed);
+  Unlinked unlinked = UnlinkBatch(spared);
+  if (unlinked.empty() && spared != UINT64_MAX) unlinked = UnlinkBatch(UINT64_MAX);
+  evictions_.fetch_add(unlinked.frames.size(), std::memory_order_relaxed);
+  const uint64_t stamp = limbo_.Add(std::move(unlinked));
+  if (!AwaitGuards(stamp)) return 0;
+  return limbo_.Reclaim();
+}
+
+Unlinked Evictor::UnlinkBatch(uint64_t spared) {
+  Unlinked unlinked;
+  for (size_t visits = 2 * frames_.size(); visits > 0; --visits) {
+    if (unlinked.frames.size() == batch_) break;
+    Frame& frame = frames_[hand_];
+    hand_ = hand_ + 1 == frames_.size() ? 0 : hand_ + 1;
+    if (!frame.Is(Frame::kLinked) || frame.birth.load(std::memory_order_relaxed) > spared) continue;
+    TryUnlink(frame, &unlinked);
+  }
+  return unlinked;
+}
+
+void Evictor::TryUnlink(Frame& frame, Unlinked* unlinked) {
+  const PageId id = frame.id();
+  PageTable::Shard& shard = table_.ShardOf(id);
+  const absl::MutexLock lock(&shard.mutex);
+  if (frame.id() != id || !frame.Is(Frame::kLinked)) return;
+  if (frame.pins.load(std::memory_order_relaxed) != 0) return;
+  if (table_.TakeReferenced(shard, id)) return;
+  // A reader inside a guard may still pin it: limbo looks at pins when the guards have left.
+  unlinked->Add(&frame, table_.Unlink(shard, id));
+  frame.Set(0);
+}
+
+bool Evictor::AwaitGuards(uint64_t stamp) {
+  KEEL_DCHECK(!guards_.ThisThread()->inside());
+  for (int tries = 0; tries < kYields + kNaps; ++tries) {
+    if (guards_.Passed(stamp)) return true;
+    guards_.Refresh();
+    if (guards_.Passed(stamp)) return true;
+    if (tries < kYields) {
+      std::this_thread::yield();
+    } else {
+      clock_.Sleep(kNap);
+    }
+  }
+  return false;
+}
+
+absl::Status Evictor::Exhausted() const {
+  return MakeStatus(
+      absl::StatusCode::kResourceExhausted,
+      "no page frame is free: all %d (memory budget: %d bytes) are pinned, dirty or in use; "
+      "release pinned values and cursors, or raise the budget",
+      frames_.size(), frames_.budget_bytes());
+}
+
+}  // namespace keel::pager

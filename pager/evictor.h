@@ -1,0 +1,69 @@
+// Finds frames for new pages: free ones, or those of clean pages that have not been touched for a
+// while.
+//
+// A clock with a second chance. A page enters without the mark "referenced", so that a scan, which
+// touches each page once, is evicted before pages that are touched again within one turn of the
+// hand. Never evicted: dirty pages (mutable ones are dirty), pages being written, pinned pages. A
+// batch is unlinked at a time, then the guards have to leave, which they do without waiting for
+// anybody.
+
+#ifndef KEEL_PAGER_EVICTOR_H_
+#define KEEL_PAGER_EVICTOR_H_
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/statusor.h>
+#include <absl/synchronization/mutex.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/types.h"
+#include "io/clock.h"
+#include "pager/frame_pool.h"
+#include "pager/guard.h"
+#include "pager/limbo.h"
+#include "pager/page_table.h"
+
+namespace keel::pager {
+
+// Thread-safe. REQUIRES, for every call: no guard, no lock of a shard.
+class Evictor {
+ public:
+  Evictor(FramePool* frames, PageTable* table, Limbo* limbo, GuardDomain* guards, io::Clock* clock);
+
+  // A free frame, evicting if there is none. ResourceExhausted, naming the budget, if none can be
+  // had within some milliseconds.
+  absl::StatusOr<Frame*> Take();
+  // Evicts until `count` frames are free, or no more can be evicted. Returns whether any frame came
+  // free.
+  bool Stock(size_t count);
+  // Pages born later are evicted only when nothing else is left (their writes may have been lost).
+  void Spare(Epoch later) { spared_.store(later.value, std::memory_order_relaxed); }
+
+  uint64_t evictions() const { return evictions_.load(std::memory_order_relaxed); }
+
+ private:
+  size_t FreeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Moves the hand at most two turns. Pages born after `spared` are passed over.
+  Unlinked UnlinkBatch(uint64_t spared) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TryUnlink(Frame& frame, Unlinked* unlinked);
+  bool AwaitGuards(uint64_t stamp);
+  absl::Status Exhausted() const;
+
+  FramePool& frames_;
+  PageTable& table_;
+  Limbo& limbo_;
+  GuardDomain& guards_;
+  io::Clock& clock_;
+  const size_t batch_;
+
+  absl::Mutex mutex_;  // one evicts, the others wait for its frames
+  size_t hand_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::atomic<uint64_t> spared_{UINT64_MAX};
+  std::atomic<uint64_t> evictions_{0};
+};
+
+}  // namespace keel::pager
+
+#endif  // KEEL_PAGER_EVICTOR_H_

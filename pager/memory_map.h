@@ -1,0 +1,46 @@
+// Memory straight from the system: zeros at first, and paid for only where it is touched.
+
+#ifndef KEEL_PAGER_MEMORY_MAP_H_
+#define KEEL_PAGER_MEMORY_MAP_H_
+
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <utility>
+
+namespace keel::pager {
+
+// A private region, given back with its object. Move-only.
+class MemoryMap {
+ public:
+  enum class Pages { kSmall, kHuge };
+
+  // Reserves address space for `bytes`; aligned to 2 MiB and in huge pages where the system has
+  // them, if asked for. ResourceExhausted if the system refuses.
+  static absl::StatusOr<MemoryMap> Reserve(size_t bytes, Pages pages);
+
+  MemoryMap() = default;
+  MemoryMap(MemoryMap&& other) noexcept { Swap(other); }
+  MemoryMap& operator=(MemoryMap&& other) noexcept {
+    Swap(other);
+    return *this;
+  }
+  ~MemoryMap();
+
+  std::byte* data() const { return data_; }
+
+ private:
+  void Swap(MemoryMap& other) noexcept {
+    std::swap(region_, other.region_);
+    std::swap(region_bytes_, other.region_bytes_);
+    std::swap(data_, other.data_);
+  }
+
+  void* region_ = nullptr;
+  size_t region_bytes_ = 0;
+  std::byte* data_ = nullptr;  // within the region
+};
+
+}  // namespace keel::pager
+
+#endif  // KEEL_PAGER_MEMORY_MAP_H_

@@ -1,0 +1,328 @@
+#include "pager/page_cache.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/check.h"
+#include "base/checksum.h"
+#include "base/status.h"
+
+namespace keel::pager {
+namespace {
+
+// Frames set aside beyond what was last asked for that are not worth giving back.
+constexpr size_t kSurplus = 64;
+// Rounds of writing back before giving up on getting under the limit.
+constexpr int kWriteRounds = 16;
+
+absl::Status CheckOptions(const io::File& file, const PageCacheOptions& options) {
+  if (!IsValidPageBytes(options.page_bytes)) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "page size %d is not possible",
+                      options.page_bytes);
+  }
+  if (file.alignment() > options.page_bytes) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "%s: pages of %d bytes, but the file wants transfers aligned to %d",
+                      file.path().string(), options.page_bytes, file.alignment());
+  }
+  if (options.frames < kMinFrames || options.frames > UINT32_MAX) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "a page cache of %d frames: from %d to 2^32-1 are possible", options.frames,
+                      kMinFrames);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PageCache>> PageCache::Create(io::File* file, io::Clock* clock,
+                                                             GuardDomain* guards,
+                                                             const PageCacheOptions& options) {
+  KEEL_RETURN_IF_ERROR(CheckOptions(*file, options));
+  Memory memory;
+  KEEL_ASSIGN_OR_RETURN(memory.table, PageTable::Reserve(options.frames));
+  KEEL_ASSIGN_OR_RETURN(memory.frames, FramePool::Reserve(options.frames, options.page_bytes));
+  return std::unique_ptr<PageCache>(new PageCache(file, clock, guards, options, std::move(memory)));
+}
+
+PageCache::PageCache(io::File* file, io::Clock* clock, GuardDomain* guards,
+                     const PageCacheOptions& options, Memory memory)
+    : table_(std::move(memory.table)),
+      frames_(std::move(memory.frames), options.frames, options.page_bytes),
+      guards_(*guards),
+      page_bytes_(options.page_bytes),
+      options_(options),
+      limbo_(&frames_, &table_, guards),
+      retired_(&table_, guards),
+      evictor_(&frames_, &table_, &limbo_, guards, clock),
+      loader_(file, clock, &frames_, &table_, &limbo_, &evictor_,
+              {.page_bytes = options.page_bytes,
+               .database = options.database,
+               .check_page = options.check_page}),
+      writer_(file, clock, &frames_, &table_,
+              {.database = options.database,
+               .read_only = options.read_only,
+               .queue = options.write_queue}),
+      raw_(file, clock, options.page_bytes) {}
+
+PageCache::~PageCache() {
+  for (size_t i = 0; i < frames_.size(); ++i) {
+    KEEL_DCHECK(frames_[i].pins.load(std::memory_order_acquire) == 0);
+  }
+}
+
+PageHandle PageCache::PinLinked(PageId id) {
+  GuardDomain::Slot* const slot = guards_.ThisThread();
+  std::optional<ReadGuard> guard;
+  if (!slot->inside()) guard.emplace(guards_);
+  const std::byte* const bytes = table_.Find(id);
+  if (bytes == nullptr) return {};
+  // Whoever unlinked the page meanwhile waits for this guard before it looks at the pins.
+  Frame& frame = frames_.FrameOf(bytes);
+  frame.pins.fetch_add(1, std::memory_order_relaxed);
+  hits_[slot->index % hits_.size()].hits.fetch_add(1, std::memory_order_relaxed);
+  return PageHandle(bytes, &frame.pins);
+}
+
+absl::StatusOr<PageHandle> PageCache::Pin(const PageWant& want) {
+  KEEL_DCHECK(!guards_.ThisThread()->inside());
+  PageHandle page = PinLinked(want.reference.id);
+  if (!page) {
+    misses_.fetch_add(1, std::memory_order_relaxed);
+    KEEL_ASSIGN_OR_RETURN(page, loader_.Load(want));
+  }
+  KEEL_RETURN_IF_ERROR(loader_.Compare(want, page.bytes()));
+  return page;
+}
+
+absl::StatusOr<PageHandle> PageCache::PinResident(const PageWant& want) {
+  PageHandle page = PinLinked(want.reference.id);
+  if (page) KEEL_RETURN_IF_ERROR(loader_.Compare(want, page.bytes()));
+  return page;
+}
+
+absl::Status PageCache::ReadRaw(PageId first, std::span<std::byte> buffer) {
+  return raw_.Read(first, buffer);
+}
+
+absl::Status PageCache::WriteRaw(PageId first, std::span<const std::byte> data) {
+  KEEL_CHECK(!options_.read_only);
+  return raw_.Write(first, data);
+}
+
+uint64_t PageCache::RawSeed(PageId id) const { return ChecksumSeed(options_.database, id.value); }
+
+// --- the writer's ---
+
+absl::Status PageCache::ReserveFrames(size_t count) {
+  KEEL_RETURN_IF_ERROR(LimitDirty(count));
+  ReturnSurplus(count);
+  for (int round = 0; set_aside_.size() < count; ++round) {
+    const absl::Status status = SetFramesAside(count);
+    if (status.ok()) break;
+    // Clean pages may all be pinned: dirty ones can be written, and evicted then.
+    if (round == kWriteRounds) return status;
+    KEEL_ASSIGN_OR_RETURN(const size_t written, writer_.WriteSome(std::max(count, kSurplus)));
+    if (written == 0) return status;
+  }
+  return absl::OkStatus();
+}
+
+size_t PageCache::dirty_max() const {
+  return static_cast<size_t>(static_cast<double>(frames_.size()) * kMaxDirtyShare);
+}
+
+absl::Status PageCache::LimitDirty(size_t count) {
+  const size_t limit = dirty_max();
+  for (int round = 0; writer_.dirty() + count > limit; ++round) {
+    if (options_.read_only || count > limit || round == kWriteRounds) return TooDirty(count);
+    // More than is needed, so that the next calls find room, and long runs.
+    const size_t excess = writer_.dirty() + count - limit;
+    const size_t before = writer_.dirty();
+    const absl::StatusOr<size_t> written = writer_.WriteSome(excess + frames_.size() / 16);
+    if (writer_.dirty() < before) continue;  // some were written, if not all
+    if (!written.ok()) return written.status();
+    if (*written == 0) return TooDirty(count);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PageCache::TooDirty(size_t count) const {
+  const auto needed = static_cast<uint64_t>(
+      static_cast<double>((writer_.dirty() + count) * page_bytes_) / kMaxDirtyShare);
+  return MakeStatus(
+      absl::StatusCode::kResourceExhausted,
+      "%d new pages beside %d changed ones that %s: that needs a memory budget of %d bytes "
+      "for pages, there are %d",
+      count, writer_.dirty(),
+      options_.read_only ? "are never written (read-only)"
+                         : "cannot be written yet (epoch not frozen)",
+      needed + page_bytes_, frames_.budget_bytes());
+}
+
+absl::Status PageCache::SetFramesAside(size_t count) {
+  while (set_aside_.size() < count) {
+    KEEL_ASSIGN_OR_RETURN(Frame* const frame, evictor_.Take());
+    set_aside_.push_back(frame);
+  }
+  return absl::OkStatus();
+}
+
+void PageCache::ReturnSurplus(size_t count) {
+  if (set_aside_.size() <= count + kSurplus) return;
+  frames_.Free(std::span(set_aside_).subspan(count));
+  set_aside_.resize(count);
+}
+
+MutablePage PageCache::Create(PageId id, Epoch birth) {
+  KEEL_CHECK(!set_aside_.empty());
+  KEEL_CHECK(!writer_.IsFrozen(birth));
+  Frame& frame = *set_aside_.back();
+  set_aside_.pop_back();
+  const std::span<std::byte> bytes = frames_.BytesOf(frame);
+  std::memset(bytes.data(), 0, bytes.size());
+  HeaderOf(bytes.data()).page_id = id.value;
+  HeaderOf(bytes.data()).birth = birth.value;
+  frame.page.store(id.value, std::memory_order_relaxed);
+  frame.birth.store(birth.value, std::memory_order_relaxed);
+
+  writer_.CountDirty();
+  mutable_pages_.fetch_add(1, std::memory_order_relaxed);
+  Retirement stale;
+  {
+    PageTable::Shard& shard = table_.ShardOf(id);
+    const absl::MutexLock lock(&shard.mutex);
+    UnlinkStale(shard, id, &stale);
+    table_.Link(shard, id, bytes.data());
+    frame.Set(Frame::kLinked | Frame::kDirty);
+  }
+  limbo_.Add(std::move(stale.unlinked));
+  return {.bytes = bytes.data(), .id = id, .birth = birth};
+}
+
+void PageCache::UnlinkStale(PageTable::Shard& shard, PageId id, Retirement* stale) {
+  const std::byte* const bytes = table_.Lookup(shard, id);
+  // Changed or being written, it would be a page in use: the id was given out twice.
+  KEEL_CHECK(bytes == nullptr || frames_.FrameOf(bytes).Is(Frame::kLinked));
+  UnlinkDead(shard, id, stale);
+}
+
+std::byte* PageCache::TryMutate(PageHandle& page, Epoch current) {
+  Frame& frame = frames_.FrameOf(page.bytes());
+  if (frame.birth.load(std::memory_order_relaxed) != current.value) return nullptr;
+  if (frame.pins.load(std::memory_order_acquire) != 1 || writer_.IsFrozen(current)) return nullptr;
+  KEEL_CHECK(frame.Is(Frame::kLinked | Frame::kDirty));
+  page.Release();
+  return frames_.BytesOf(frame).data();
+}
+
+void PageCache::Freeze(Epoch epoch) {
+  KEEL_CHECK(epoch.value >= frozen_before_);
+  if (epoch.value > frozen_before_) mutable_pages_.store(0, std::memory_order_relaxed);
+  frozen_before_ = epoch.value;
+  writer_.Freeze(epoch);
+}
+
+// --- space ---
+
+void PageCache::Retire(const PageSet& pages) {
+  if (pages.empty()) return;
+  Retirement retirement;
+  pages.ForEach([&](PageId id) { UnlinkRetired(id, 1, &retirement); });
+  FinishRetirement(pages, std::move(retirement));
+}
+
+void PageCache::Retire(PageId first, uint64_t count) {
+  if (count == 0) return;
+  Retirement retirement;
+  UnlinkRetired(first, count, &retirement);
+  PageSet pages;
+  pages.InsertRun(first, count);
+  FinishRetirement(std::move(pages), std::move(retirement));
+}
+
+// Chunk by chunk: a long run of raw pages has nothing in memory.
+void PageCache::UnlinkRetired(PageId first, uint64_t count, Retirement* retirement) {
+  const uint64_t end = first.value + count;
+  for (uint64_t id = first.value; id < end;) {
+    const uint64_t chunk = id / PageTable::kChunkPages;
+    const uint64_t stop = std::min(end, (chunk + 1) * PageTable::kChunkPages);
+    PageTable::Shard& shard = table_.ShardOf(PageId{id});
+    const absl::MutexLock lock(&shard.mutex);
+    if (table_.ChunkInUse(shard, PageId{id}) || !shard.loads.empty()) {
+      for (; id < stop; ++id) UnlinkDead(shard, PageId{id}, retirement);
+    }
+    id = stop;
+  }
+}
+
+void PageCache::UnlinkDead(PageTable::Shard& shard, PageId id, Retirement* retirement) {
+  const auto load = shard.loads.find(id.value);
+  if (load != shard.loads.end()) load->second->abandoned = true;
+  const std::byte* const bytes = table_.Lookup(shard, id);
+  if (bytes == nullptr) return;
+  Frame& frame = frames_.FrameOf(bytes);
+  const bool writing = frame.Has(Frame::kWriting);
+  if (frame.Has(Frame::kDirty)) {
+    writer_.CountDropped();
+    const Epoch birth{frame.birth.load(std::memory_order_relaxed)};
+    if (!writer_.IsFrozen(birth)) mutable_pages_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  if (writing) retirement->writes.push_back({.id = id, .frame = &frame});
+  retirement->unlinked.Add(&frame, table_.Unlink(shard, id));
+  frame.Set(writing ? Frame::kWriting : 0U);
+}
+
+void PageCache::FinishRetirement(PageSet pages, Retirement retirement) {
+  limbo_.Add(std::move(retirement.unlinked));
+  retired_.Add(std::move(pages), std::move(retirement.writes));
+}
+
+void PageCache::CollectRetired(PageSet* ready) {
+  retired_.Collect(ready);
+  limbo_.Reclaim();
+}
+
+uint64_t PageCache::retired() const { return retired_.size(); }
+
+// --- writing back ---
+
+absl::StatusOr<size_t> PageCache::WriteBack(size_t max_pages) {
+  return writer_.WriteSome(max_pages);
+}
+
+absl::Status PageCache::WriteBack(const PageSet& pages) { return writer_.WriteThese(pages); }
+
+void PageCache::StopWriting(const absl::Status& reason, Epoch durable) {
+  evictor_.Spare(durable);
+  writer_.Stop(reason);
+}
+
+bool PageCache::DirtyAbove(double share) const {
+  return static_cast<double>(writer_.dirty()) > share * static_cast<double>(frames_.size());
+}
+
+void PageCache::Replenish() { evictor_.Stock(std::clamp<size_t>(frames_.size() / 32, 8, 1024)); }
+
+PageCacheStats PageCache::stats() const {
+  const LoaderStats loader = loader_.stats();
+  PageCacheStats stats{.frames = frames_.size(),
+                       .free_frames = frames_.free_frames(),
+                       .dirty_frames = writer_.dirty(),
+                       .table_bytes = table_.memory_bytes(),
+                       .misses = misses_.load(std::memory_order_relaxed),
+                       .evictions = evictor_.evictions(),
+                       .pages_read = loader.pages_read,
+                       .pages_written = writer_.pages_written(),
+                       .write_retries = writer_.retries(),
+                       .read_retries = loader.read_retries,
+                       .damaged_reads = loader.damaged_reads};
+  for (const HitCounter& counter : hits_) {
+    stats.hits += counter.hits.load(std::memory_order_relaxed);
+  }
+  return stats;
+}
+
+}  // namespace keel::pager

@@ -1,0 +1,196 @@
+#include "pager/page_loader.h"
+
+#include <absl/time/time.h>
+
+#include <utility>
+
+#include "base/check.h"
+#include "base/status.h"
+
+namespace keel::pager {
+namespace {
+
+constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
+
+bool SamePage(const PageWant& a, const PageWant& b) {
+  return a.reference.id == b.reference.id && a.reference.birth == b.reference.birth &&
+         a.keyspace == b.keyspace && a.level == b.level;
+}
+
+absl::Status Mismatch(std::string_view what, uint64_t expected, uint64_t found) {
+  return MakeStatus(absl::StatusCode::kDataLoss, "expected %s %d, found %d", what, expected, found);
+}
+
+// Unless the header is that of the page wanted.
+absl::Status CompareHeader(const PageWant& want, const PageHeader& header) {
+  const PageKind kind = want.level == 0 ? PageKind::kLeaf : PageKind::kInternal;
+  if (header.page_id != want.reference.id.value) {
+    return Mismatch("page id", want.reference.id.value, header.page_id);
+  }
+  if (header.birth != want.reference.birth.value) {
+    return Mismatch("birth (lost or stale write)", want.reference.birth.value, header.birth);
+  }
+  if (header.kind != static_cast<uint8_t>(kind)) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "expected kind %s, found %s", PageKindName(kind),
+                      PageKindName(static_cast<PageKind>(header.kind)));
+  }
+  if (header.level != want.level) return Mismatch("level", want.level, header.level);
+  if (header.keyspace != want.keyspace.value) {
+    return Mismatch("keyspace", want.keyspace.value, header.keyspace);
+  }
+  return absl::OkStatus();
+}
+
+// Whether another try may help.
+bool MayPass(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsUnavailable(status);
+}
+
+}  // namespace
+
+PageLoader::PageLoader(io::File* file, io::Clock* clock, FramePool* frames, PageTable* table,
+                       Limbo* limbo, Evictor* evictor, const Options& options)
+    : file_(*file),
+      clock_(*clock),
+      frames_(*frames),
+      table_(*table),
+      limbo_(*limbo),
+      evictor_(*evictor),
+      options_(options) {}
+
+absl::StatusOr<PageHandle> PageLoader::Load(const PageWant& want) {
+  if (want.reference.id.value >= PageTable::kPages) {
+    return WithContext(absl::DataLossError("no data file is that long"), Place(want));
+  }
+  PageTable::Shard& shard = table_.ShardOf(want.reference.id);
+  std::shared_ptr<PageLoad> mine;
+  auto found = FindOrBegin(want, shard, &mine);
+  return found.has_value() ? *std::move(found) : Perform(shard, mine);
+}
+
+std::optional<absl::StatusOr<PageHandle>> PageLoader::FindOrBegin(const PageWant& want,
+                                                                  PageTable::Shard& shard,
+                                                                  std::shared_ptr<PageLoad>* mine) {
+  const PageId id = want.reference.id;
+  const absl::MutexLock lock(&shard.mutex);
+  for (;;) {
+    if (const std::byte* bytes = table_.Lookup(shard, id); bytes != nullptr) {
+      Frame& frame = frames_.FrameOf(bytes);
+      frame.pins.fetch_add(1, std::memory_order_relaxed);
+      return TakePin(frame);
+    }
+    const auto under_way = shard.loads.find(id.value);
+    if (under_way == shard.loads.end()) break;
+    if (auto joined = Join(want, shard, under_way->second); joined.has_value()) return joined;
+  }
+  *mine = std::make_shared<PageLoad>(want);
+  shard.loads.emplace(id.value, *mine);
+  return std::nullopt;
+}
+
+std::optional<absl::StatusOr<PageHandle>> PageLoader::Join(const PageWant& want,
+                                                           PageTable::Shard& shard,
+                                                           const std::shared_ptr<PageLoad>& load) {
+  const std::shared_ptr<PageLoad> keep = load;
+  // The read of a page that has died meanwhile is nobody else's.
+  const bool ours = !keep->abandoned;
+  if (ours) ++keep->waiters;
+  while (!keep->done) keep->finished.Wait(&shard.mutex);
+  if (!ours) return std::nullopt;
+  if (keep->frame != nullptr) return TakePin(*keep->frame);
+  // What is damage for another's want may be well for ours.
+  if (!SamePage(keep->want, want)) return std::nullopt;
+  return keep->status;
+}
+
+absl::StatusOr<PageHandle> PageLoader::Perform(PageTable::Shard& shard,
+                                               const std::shared_ptr<PageLoad>& load) {
+  const PageId id = load->want.reference.id;
+  absl::StatusOr<Frame*> read = ReadIntoFrame(load->want);
+  Unlinked unlinked;
+  {
+    const absl::MutexLock lock(&shard.mutex);
+    shard.loads.erase(id.value);
+    load->done = true;
+    load->finished.SignalAll();
+    if (!read.ok()) return load->status = read.status();
+    Frame& frame = **read;
+    load->frame = &frame;
+    frame.pins.store(1 + load->waiters, std::memory_order_relaxed);
+    if (load->abandoned) {
+      unlinked.Add(&frame, nullptr);
+    } else {
+      table_.Link(shard, id, frames_.BytesOf(frame).data());
+      frame.Set(Frame::kLinked);
+    }
+  }
+  limbo_.Add(std::move(unlinked));
+  return TakePin(**read);
+}
+
+PageHandle PageLoader::TakePin(Frame& frame) const {
+  return PageHandle(frames_.BytesOf(frame).data(), &frame.pins);
+}
+
+absl::StatusOr<Frame*> PageLoader::ReadIntoFrame(const PageWant& want) {
+  KEEL_ASSIGN_OR_RETURN(Frame* const frame, evictor_.Take());
+  if (absl::Status status = ReadChecked(want, frames_.BytesOf(*frame)); !status.ok()) {
+    frames_.Free({&frame, 1});
+    return status;
+  }
+  frame->page.store(want.reference.id.value, std::memory_order_relaxed);
+  frame->birth.store(want.reference.birth.value, std::memory_order_relaxed);
+  pages_read_.fetch_add(1, std::memory_order_relaxed);
+  return frame;
+}
+
+absl::Status PageLoader::ReadChecked(const PageWant& want, std::span<std::byte> page) {
+  absl::Status status;
+  absl::Duration pause = kFirstPause;
+  for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
+    if (attempt > 0) read_retries_.fetch_add(1, std::memory_order_relaxed);
+    status = ReadOnce(want, page);
+    if (status.ok()) return status;
+    if (!MayPass(status)) return WithContext(status, Place(want));
+    if (absl::IsUnavailable(status)) {
+      clock_.Sleep(pause);
+      pause *= 2;
+    }
+  }
+  damaged_reads_.fetch_add(1, std::memory_order_relaxed);
+  return MakeStatus(absl::StatusCode::kDataLoss, "%s: %s (read %d times)", Place(want),
+                    MessageOf(status), kReadAttempts);
+}
+
+absl::Status PageLoader::ReadOnce(const PageWant& want, std::span<std::byte> page) {
+  const uint64_t offset = want.reference.id.value * options_.page_bytes;
+  KEEL_ASSIGN_OR_RETURN(const size_t count, file_.Read(offset, page));
+  if (count < page.size()) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "the file ends at byte %d", offset + count);
+  }
+  return Verify(want, page);
+}
+
+absl::Status PageLoader::Verify(const PageWant& want, std::span<const std::byte> page) const {
+  KEEL_RETURN_IF_ERROR(CheckPage(page, options_.database, want.reference.id));
+  KEEL_RETURN_IF_ERROR(CompareHeader(want, HeaderOf(page.data())));
+  return options_.check_page != nullptr ? options_.check_page(page) : absl::OkStatus();
+}
+
+absl::Status PageLoader::Compare(const PageWant& want, const std::byte* bytes) const {
+  const absl::Status status = CompareHeader(want, HeaderOf(bytes));
+  return status.ok() ? status : WithContext(status, Place(want));
+}
+
+std::string PageLoader::Place(const PageWant& want) const {
+  return absl::StrFormat("%s: page %d (keyspace %d)", file_.path().string(),
+                         want.reference.id.value, want.keyspace.value);
+}
+
+LoaderStats PageLoader::stats() const {
+  return {.pages_read = pages_read_.load(std::memory_order_relaxed),
+          .read_retries = read_retries_.load(std::memory_order_relaxed),
+          .damaged_reads = damaged_reads_.load(std::memory_order_relaxed)};
+}
+
+}  // namespace keel::pager
