@@ -8,6 +8,7 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -29,6 +30,10 @@ struct LogReaderOptions {
   // The clean flag was set: the log is empty; only segment headers and first frames are searched for
   // evidence of a lost superblock.
   bool clean = false;
+  // Take blocks that cannot be read, and may hold records behind the end, for torn instead of refusing.
+  bool unreadable_as_torn = false;
+  // How long Open waits for segments still locked by requests of a killed process (R6).
+  absl::Duration lock_timeout = absl::ZeroDuration();
 };
 
 // What was found about the end of the log.
@@ -48,8 +53,9 @@ class LogReader {
  public:
   // Opens the segments of `directory` and follows the chain from `start` to its end, with the search
   // of R11. DataLoss, naming file, position and lost range: acknowledged records are damaged or a newer
-  // superblock was lost. `start.lsn` need not begin a frame: a position within one (the end of a record)
-  // yields the records behind it.
+  // superblock was lost, or no segment holds the start. The rules stand in wal/log_survey.h. A missing
+  // directory is legal only with `clean`. The segments stay open and locked as long as the reader
+  // lives; it has to go before a LogWriter is created.
   static absl::StatusOr<std::unique_ptr<LogReader>> Open(io::FileSystem* file_system,
                                                          std::filesystem::path directory,
                                                          const DatabaseId& database,
@@ -64,6 +70,11 @@ class LogReader {
   // Begins again at the start.
   virtual absl::Status Rewind() = 0;
 };
+
+// Whether any segment in `directory` holds a valid frame, of whatever log or database: then a database
+// without a data file must not be made there. False if there is no directory.
+absl::StatusOr<bool> HoldsFrames(io::FileSystem* file_system,
+                                 const std::filesystem::path& directory, bool direct_io);
 
 }  // namespace keel::wal
 

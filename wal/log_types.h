@@ -23,10 +23,21 @@ struct LogIdentity {
 };
 
 // Where reading begins: kept in the superblock.
+//
+// The first frame read is the one that contains `lsn` (frame.lsn <= lsn < frame.lsn + padded_bytes) or,
+// if `lsn` lies in the unused end of a segment, the first one of the next segment. Either way it is
+// believed only if it carries `chain` as the checksum of the frame before it. Records of it that end
+// at or below `lsn` are skipped. So a start names exactly the records behind `lsn`, wherever `lsn`
+// lies in a frame, without need of any frame that holds none of them.
+//
+// Why the chain value is that of the frame *before*: it is known while the frame is still gathered, it
+// is the same for every position within the frame, and the frame's own checksum vouches for the rest.
 struct LogStart {
-  Lsn lsn;             // the first frame begins here, or in the first segment that begins later
-  uint64_t chain = 0;  // checksum of the frame that ended here, 0 at the start of a fresh log
-  uint64_t salt = 0;
+  Lsn lsn;             // end of a record, of a frame, or where a fresh log begins
+  uint64_t chain = 0;  // checksum of the frame before the first one read; 0 in a fresh log
+  uint64_t salt = 0;   // of the log
+
+  friend bool operator==(const LogStart&, const LogStart&) = default;
 };
 
 // One record as read back. `bytes` is valid until the next call on the reader.

@@ -19,6 +19,7 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -39,6 +40,8 @@ struct LogWriterOptions {
   int write_attempts = 5;                    // of one flush's write (L4)
   bool direct_io = true;
   bool probe_flush_method = true;  // measure at open; otherwise kWriteThenSync
+  // How long Create waits for segments still locked by requests of a killed process (R6).
+  absl::Duration lock_timeout = absl::ZeroDuration();
 };
 
 struct LogStats {

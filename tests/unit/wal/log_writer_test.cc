@@ -1,0 +1,499 @@
+// The writer's invariants, L1 to L6, each by name; group commit; failures.
+
+#include "wal/log_writer.h"
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "tests/unit/wal/log_test_util.h"
+#include "wal/frame_format.h"
+
+namespace keel::wal {
+namespace {
+
+using absl::StatusCode;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(LogWriter, RecordsComeBackInOrder) {
+  MemoryFileSystem disk;
+  LogStart start;
+  {
+    auto log = NewLog(&disk);
+    start = log->start();
+    EXPECT_EQ(log->end(), start.lsn);
+    ASSERT_TRUE(Commit(log.get(), "first").ok());
+    ASSERT_TRUE(AppendOne(log.get(), "").ok());
+    ASSERT_TRUE(Commit(log.get(), "third").ok());
+    EXPECT_EQ(log->durable(), log->end());
+  }
+  auto read = ReadAll(&disk, start);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->records, ElementsAre("first", "", "third"));
+  EXPECT_FALSE(read->end.torn);
+  EXPECT_EQ(read->end.frames, 2u);
+}
+
+TEST(LogWriter, AppendTellsThePositionThatTheReaderReports) {
+  MemoryFileSystem disk;
+  std::vector<Lsn> ends;
+  LogStart start;
+  {
+    auto log = NewLog(&disk);
+    start = log->start();
+    for (int i = 0; i < 200; ++i) {
+      auto lsn = AppendOne(log.get(), std::string(static_cast<size_t>(i * 7), 'x'));
+      ASSERT_TRUE(lsn.ok()) << lsn.status();
+      ends.push_back(*lsn);
+      if (i % 9 == 0) {
+        ASSERT_TRUE(log->Flush(*lsn).ok());
+      }
+    }
+    ASSERT_TRUE(log->Flush(log->end()).ok());
+    EXPECT_GT(log->stats().segments, 4u);
+  }
+  auto read = ReadAll(&disk, start);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->ends, ends);
+}
+
+TEST(LogWriter, LargestRecordFitsAnyNumberOfTimes) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  const LogStart start = log->start();
+  const std::string record(log->max_record_bytes(), 'r');
+  ASSERT_TRUE(log->Reserve(40 * record.size(), 40).ok());
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(log->Append(record).ok());
+  ASSERT_TRUE(log->Flush(log->end()).ok());
+  log.reset();
+  auto read = ReadAll(&disk, start);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->records.size(), 40u);
+}
+
+// L1: a byte that was acknowledged is never written again, but by the next use of a released file.
+TEST(LogWriter, L1AcknowledgedBytesAreNeverWrittenAgain) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  disk.TakeCalls();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(Commit(log.get(), std::string(900, 'a')).ok());
+  std::set<std::pair<std::string, uint64_t>> written;
+  for (const Call& call : disk.TakeCalls()) {
+    if (call.kind != Call::Kind::kWrite) continue;
+    if (call.bytes > 16384 || call.purpose != io::SyncPurpose::kLogFlush) continue;
+    for (uint64_t at = call.offset; at < call.offset + call.bytes; at += 4096) {
+      // The making of spares writes zeros and a header first.
+      if (at == 0) continue;
+      EXPECT_TRUE(written.insert({call.name, at}).second) << call.name << " " << at;
+    }
+  }
+  EXPECT_GE(written.size(), 100u);
+}
+
+// L3: the first block of the next segment is written only after the last flush of this one was synced.
+TEST(LogWriter, L3NextSegmentIsBegunOnlyAfterTheSyncOfThisOne) {
+  MemoryFileSystem disk;
+  LogWriterOptions options = SmallLog();
+  options.segment_bytes = options.first_segment_bytes;
+  auto log = NewLog(&disk, options);
+  ASSERT_TRUE(AppendOne(log.get(), "x").ok());
+  disk.TakeCalls();
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(AppendOne(log.get(), std::string(3000, 'a')).ok());
+  ASSERT_TRUE(log->Flush(log->end()).ok());
+
+  std::set<std::string> unsynced;
+  int switches = 0;
+  std::string current;
+  for (const Call& call : disk.TakeCalls()) {
+    if (call.kind == Call::Kind::kSync) unsynced.erase(call.name);
+    if (call.kind != Call::Kind::kWrite) continue;
+    if (call.bytes == options.segment_bytes) continue;             // zeros of a spare
+    if (call.offset == 0 && call.bytes == 4096) continue;          // its first header
+    unsynced.insert(call.name);
+    EXPECT_EQ(unsynced.size(), 1u) << "two segments with unsynced writes";
+    if (call.name != current) ++switches;
+    current = call.name;
+  }
+  EXPECT_GT(switches, 3);
+}
+
+// L4: a failed write is repeated at the same place with the same bytes, with growing pauses.
+TEST(LogWriter, L4FailedWriteIsRepeatedAtTheSamePlace) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  const LogStart start = log->start();
+  disk.TakeCalls();
+  int failures = 4;
+  disk.set_fault([&failures](const Call& call) {
+    if (call.kind != Call::Kind::kWrite || failures == 0) return absl::OkStatus();
+    --failures;
+    return absl::UnavailableError("injected write error");
+  });
+  ASSERT_TRUE(Commit(log.get(), "kept").ok());
+  EXPECT_EQ(log->stats().write_retries, 4u);
+  EXPECT_GE(disk.slept(), absl::Milliseconds(1 + 2 + 4 + 8));
+  std::set<uint64_t> places;
+  for (const Call& call : disk.TakeCalls()) {
+    if (call.kind == Call::Kind::kWrite) places.insert(call.offset);
+  }
+  EXPECT_EQ(places.size(), 1u);
+  log.reset();
+  auto read = ReadAll(&disk, start);
+  ASSERT_TRUE(read.ok());
+  EXPECT_THAT(read->records, ElementsAre("kept"));
+}
+
+TEST(LogWriter, L4WriteThatKeepsFailingStopsTheLog) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  ASSERT_TRUE(Commit(log.get(), "kept").ok());
+  const Lsn kept = log->end();
+  int attempts = 0;
+  disk.set_fault([&attempts](const Call& call) {
+    if (call.kind != Call::Kind::kWrite) return absl::OkStatus();
+    ++attempts;
+    return absl::UnavailableError("injected write error");
+  });
+  auto handed = AppendOne(log.get(), "handed over");
+  ASSERT_TRUE(handed.ok());
+  EXPECT_THAT(log->Flush(*handed), IsStatus(StatusCode::kUnknown));
+  EXPECT_EQ(attempts, 5);
+  disk.set_fault(nullptr);
+  EXPECT_THAT(log->failure(), IsStatus(StatusCode::kUnavailable));
+  EXPECT_THAT(log->failure().ToString(), HasSubstr("injected write error"));
+  EXPECT_THAT(log->Reserve(1, 1), IsStatus(StatusCode::kUnavailable));
+  EXPECT_THAT(log->Append("no").status(), IsStatus(StatusCode::kUnavailable));
+  EXPECT_THAT(log->WriteIdleMark(), IsStatus(StatusCode::kUnavailable));
+  EXPECT_THAT(log->FlushGeneration(), IsStatus(StatusCode::kUnavailable));
+  EXPECT_THAT(log->Flush(*handed), IsStatus(StatusCode::kUnknown));
+  EXPECT_TRUE(log->Flush(kept).ok());
+  EXPECT_EQ(log->durable(), kept);
+}
+
+TEST(LogWriter, L4FailedSyncIsNeverRepeated) {
+  for (const auto method : {io::FlushMethod::kWriteThenSync, io::FlushMethod::kDataSyncWrite}) {
+    MemoryFileSystem disk;
+    LogWriterOptions options = SmallLog();
+    if (method == io::FlushMethod::kDataSyncWrite) {
+      options.probe_flush_method = true;
+      disk.set_flush_time(io::FlushMethod::kWriteThenSync, absl::Microseconds(100));
+      disk.set_flush_time(method, absl::Microseconds(10));
+    }
+    auto log = NewLog(&disk, options);
+    ASSERT_EQ(log->stats().flush_method, method);
+    int syncs = 0;
+    disk.set_fault([&syncs](const Call& call) {
+      const bool sync = call.kind == Call::Kind::kSync || call.data_sync;
+      return sync && syncs++ == 0 ? absl::UnavailableError("injected sync error")
+                                  : absl::OkStatus();
+    });
+    auto lsn = AppendOne(log.get(), "in doubt");
+    EXPECT_THAT(log->Flush(*lsn), IsStatus(StatusCode::kUnknown));
+    EXPECT_THAT(log->Flush(*lsn), IsStatus(StatusCode::kUnknown));
+    EXPECT_THAT(AppendOne(log.get(), "later").status(), IsStatus(StatusCode::kUnavailable));
+    EXPECT_EQ(syncs, 1);
+    EXPECT_LT(log->durable(), *lsn);
+  }
+}
+
+// A record that was appended but never handed over is certainly absent: Unavailable, not Unknown.
+TEST(LogWriter, RecordsBehindTheFailedFlushAreUnavailable) {
+  MemoryFileSystem disk;
+  disk.set_sync_time(absl::Milliseconds(50));
+  auto log = NewLog(&disk);
+  std::atomic<bool> armed = true;
+  std::atomic<bool> reached = false;
+  disk.set_fault([&](const Call& call) {
+    if (call.kind != Call::Kind::kSync || !armed) return absl::OkStatus();
+    reached = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return absl::UnavailableError("injected sync error");
+  });
+  auto first = AppendOne(log.get(), "handed over");
+  std::thread leader([&] { EXPECT_THAT(log->Flush(*first), IsStatus(StatusCode::kUnknown)); });
+  // The fault sleeps with the disk's lock held, but takes no lock of the log.
+  while (!reached) std::this_thread::yield();
+  auto second = log->Append("not handed over");
+  ASSERT_TRUE(second.ok());
+  EXPECT_THAT(log->Flush(*second), IsStatus(StatusCode::kUnavailable));
+  leader.join();
+}
+
+// L5: a full disk is noticed by Reserve, and only once no spare is left for records.
+TEST(LogWriter, L5FullDiskIsNoticedByReserveAndPasses) {
+  MemoryFileSystem disk;
+  LogWriterOptions options = SmallLog();
+  options.segment_bytes = options.first_segment_bytes;
+  auto log = NewLog(&disk, options);
+  const LogStart start = log->start();
+  ASSERT_EQ(log->stats().spare_segments, 2u);
+  disk.set_capacity(log->stats().segment_bytes);
+  int committed = 0;
+  absl::Status status;
+  while (status.ok()) {
+    status = Commit(log.get(), std::string(3000, 'c')).status();
+    if (status.ok()) ++committed;
+  }
+  EXPECT_THAT(status, IsStatus(StatusCode::kResourceExhausted));
+  EXPECT_TRUE(log->failure().ok());
+  EXPECT_GE(committed, 12);
+  // A checkpoint goes through: it takes the last spare if it must.
+  for (uint64_t g = 1; g < 7; ++g) {
+    log->AnnounceGeneration(Generation{g});
+    ASSERT_TRUE(log->FlushGeneration().ok());
+  }
+  EXPECT_THAT(log->Reserve(3000, 1), IsStatus(StatusCode::kResourceExhausted));
+  auto from = log->StartAt(log->end());
+  ASSERT_TRUE(from.ok()) << from.status();
+  ASSERT_TRUE(log->Release(from->lsn).ok());
+  EXPECT_TRUE(Commit(log.get(), "room again").ok());
+  log.reset();
+  auto read = ReadAll(&disk, *from, ReadOptions(1, 6));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->records, ElementsAre("room again"));
+  EXPECT_NE(from->lsn, start.lsn);
+}
+
+// L6: without a durable frame that carries the announced generation nothing is released.
+TEST(LogWriter, L6ReleaseNeedsAFlushThatCarriesTheGeneration) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  ASSERT_TRUE(Commit(log.get(), "a").ok());
+  log->AnnounceGeneration(Generation{7});
+  EXPECT_THAT(log->Release(log->end()), IsStatus(StatusCode::kFailedPrecondition));
+  ASSERT_TRUE(log->FlushGeneration().ok());
+  EXPECT_TRUE(log->Release(log->end()).ok());
+  const LogStart start = log->start();
+  log.reset();
+  EXPECT_THAT(ReadAll(&disk, start, ReadOptions(1, 6)).status(), IsStatus(StatusCode::kDataLoss));
+  EXPECT_TRUE(ReadAll(&disk, start, ReadOptions(1, 7)).ok());
+}
+
+TEST(LogWriter, FlushThatCarriesRecordsCarriesTheGenerationToo) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  log->AnnounceGeneration(Generation{3});
+  ASSERT_TRUE(Commit(log.get(), "a").ok());
+  const uint64_t frames = log->stats().frames;
+  ASSERT_TRUE(log->FlushGeneration().ok());
+  EXPECT_EQ(log->stats().frames, frames);
+}
+
+// R9, R11: held segments are not written to, released ones are.
+TEST(LogWriter, SegmentsAreUsedAgainOnlyOnceReleased) {
+  MemoryFileSystem disk;
+  LogWriterOptions options = SmallLog();
+  options.segment_bytes = options.first_segment_bytes;
+  auto log = NewLog(&disk, options);
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(Commit(log.get(), std::string(2000, 'a')).ok());
+  const uint64_t files = log->stats().segments;
+  EXPECT_GE(files, 7u);
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(log->Release(log->StartAt(log->end())->lsn).ok());
+    for (int k = 0; k < 10; ++k) ASSERT_TRUE(Commit(log.get(), std::string(2000, 'b')).ok());
+  }
+  EXPECT_EQ(log->stats().segments, files);
+}
+
+// R11: an idle log gets an empty frame with the current mark, once, without a sync.
+TEST(LogWriter, R11IdleMarkIsWrittenOnceAndNotSynced) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  ASSERT_TRUE(log->WriteIdleMark().ok());
+  EXPECT_EQ(log->stats().idle_marks, 0u);
+  ASSERT_TRUE(Commit(log.get(), "a").ok());
+  const uint64_t syncs = log->stats().syncs;
+  ASSERT_TRUE(log->WriteIdleMark().ok());
+  ASSERT_TRUE(log->WriteIdleMark().ok());
+  EXPECT_EQ(log->stats().idle_marks, 1u);
+  EXPECT_EQ(log->stats().syncs, syncs);
+  EXPECT_EQ(log->durable(), log->end());
+  auto waiting = AppendOne(log.get(), "b");
+  ASSERT_TRUE(log->WriteIdleMark().ok());
+  EXPECT_EQ(log->stats().idle_marks, 1u);
+  EXPECT_LT(log->durable(), *waiting);
+}
+
+// A data-sync write covers nothing but itself; what was written before it without a sync must not be
+// acknowledged along with it.
+TEST(LogWriter, DataSyncWriteIsNotUsedBehindUnsyncedWrites) {
+  MemoryFileSystem disk;
+  LogWriterOptions options = SmallLog();
+  options.probe_flush_method = true;
+  disk.set_flush_time(io::FlushMethod::kWriteThenSync, absl::Microseconds(100));
+  auto log = NewLog(&disk, options);
+  const LogStart start = log->start();
+  ASSERT_EQ(log->stats().flush_method, io::FlushMethod::kDataSyncWrite);
+  ASSERT_TRUE(Commit(log.get(), "a").ok());
+  ASSERT_TRUE(log->WriteIdleMark().ok());
+  ASSERT_TRUE(Commit(log.get(), "b").ok());
+  ASSERT_TRUE(Commit(log.get(), "c").ok());
+  std::mt19937_64 random(1);
+  auto after = disk.AfterCrash(random, CrashChoice::kNothing);
+  auto read = ReadAll(after.get(), start);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->records, ElementsAre("a", "b", "c"));
+}
+
+TEST(LogWriter, GroupCommitSharesFlushes) {
+  MemoryFileSystem disk;
+  disk.set_sync_time(absl::Microseconds(300));
+  LogWriterOptions options = SmallLog();
+  options.segment_bytes = 1 << 20;
+  auto log = NewLog(&disk, options);
+  const LogStart start = log->start();
+  constexpr int kThreads = 16;
+  constexpr int kCommits = 60;
+  std::mutex writer_lock;
+  std::vector<std::string> order;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kCommits; ++i) {
+        const std::string record = std::to_string(t) + ":" + std::to_string(i);
+        absl::StatusOr<Lsn> lsn;
+        {
+          std::lock_guard lock(writer_lock);
+          lsn = AppendOne(log.get(), record);
+          order.push_back(record);
+        }
+        ASSERT_TRUE(lsn.ok()) << lsn.status();
+        ASSERT_TRUE(log->Flush(*lsn).ok());
+        ASSERT_GE(log->durable(), *lsn);
+      }
+    });
+  }
+  std::atomic<bool> done = false;
+  std::thread background([&] {
+    for (uint64_t g = 1; !done; ++g) {
+      log->AnnounceGeneration(Generation{g});
+      EXPECT_TRUE(log->FlushGeneration().ok());
+      EXPECT_TRUE(log->WriteIdleMark().ok());
+      (void)log->stats();
+      std::this_thread::sleep_for(std::chrono::microseconds(500));
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  done = true;
+  background.join();
+  EXPECT_LT(log->stats().flushes, static_cast<uint64_t>(kThreads * kCommits / 2));
+  log.reset();
+  auto read = ReadAll(&disk, start, ReadOptions(1, kLsnMax));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->records, order);
+}
+
+TEST(LogWriter, EveryWaiterWakesWhenTheLogStops) {
+  MemoryFileSystem disk;
+  disk.set_sync_time(absl::Milliseconds(2));
+  auto log = NewLog(&disk);
+  std::atomic<int> syncs = 0;
+  disk.set_fault([&syncs](const Call& call) {
+    const bool fails = call.kind == Call::Kind::kSync && ++syncs > 10;
+    return fails ? absl::UnavailableError("injected") : absl::OkStatus();
+  });
+  std::mutex writer_lock;
+  std::vector<std::thread> threads;
+  std::atomic<int> stopped = 0;
+  for (int t = 0; t < 12; ++t) {
+    threads.emplace_back([&] {
+      while (true) {
+        absl::StatusOr<Lsn> lsn;
+        {
+          std::lock_guard lock(writer_lock);
+          lsn = AppendOne(log.get(), "r");
+        }
+        const absl::Status status = lsn.ok() ? log->Flush(*lsn) : lsn.status();
+        if (status.ok()) continue;
+        EXPECT_TRUE(absl::IsUnknown(status) || absl::IsUnavailable(status)) << status;
+        ++stopped;
+        return;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(stopped, 12);
+}
+
+// StartAt works for the end of every record, wherever it lies in its frame and segment.
+TEST(LogWriter, StartAtNamesExactlyTheRecordsBehind) {
+  MemoryFileSystem disk;
+  std::mt19937_64 random(5);
+  auto log = NewLog(&disk);
+  std::vector<std::string> records;
+  std::vector<LogStart> starts;
+  std::vector<Lsn> ends;
+  for (int i = 0; i < 150; ++i) {
+    records.push_back(std::string(random() % 3000, static_cast<char>('a' + i % 26)));
+    ends.push_back(*AppendOne(log.get(), records.back()));
+    EXPECT_THAT(log->StartAt(ends.back()).status(), IsStatus(StatusCode::kFailedPrecondition));
+    if (random() % 4 != 0) continue;
+    ASSERT_TRUE(log->Flush(ends.back()).ok());
+    if (random() % 3 == 0) {
+      ASSERT_TRUE(log->WriteIdleMark().ok());
+    }
+  }
+  ASSERT_TRUE(log->Flush(log->end()).ok());
+  EXPECT_EQ(*log->StartAt(log->start().lsn), log->start());
+  for (const Lsn lsn : ends) starts.push_back(*log->StartAt(lsn));
+  log.reset();
+  for (size_t i = 0; i < starts.size(); ++i) {
+    auto read = ReadAll(&disk, starts[i]);
+    ASSERT_TRUE(read.ok()) << i << ": " << read.status();
+    EXPECT_EQ(read->records, std::vector<std::string>(records.begin() + static_cast<ptrdiff_t>(i) + 1,
+                                                      records.end()))
+        << i;
+  }
+}
+
+TEST(LogWriter, StartAtBelowTheReleasedIsRefused) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  const Lsn early = *Commit(log.get(), "a");
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(Commit(log.get(), std::string(2000, 'b')).ok());
+  const Lsn late = log->end();
+  ASSERT_TRUE(log->Release(late).ok());
+  EXPECT_THAT(log->StartAt(early).status(), IsStatus(StatusCode::kOutOfRange));
+  EXPECT_TRUE(log->StartAt(late).ok());
+}
+
+// Finding 9: nobody else gets at the segments while a writer lives, nor the writer while a reader does.
+TEST(LogWriter, R6SegmentsAreLockedForTheLifeOfTheWriter) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  const LogStart start = log->start();
+  EXPECT_THAT(CreateLog(&disk).status(), IsStatus(StatusCode::kFailedPrecondition));
+  EXPECT_THAT(ReadAll(&disk, start).status(), IsStatus(StatusCode::kFailedPrecondition));
+  log.reset();
+  auto reader = LogReader::Open(&disk, kLogDirectory, kDatabase, start, ReadOptions());
+  ASSERT_TRUE(reader.ok());
+  EXPECT_THAT(CreateLog(&disk).status(), IsStatus(StatusCode::kFailedPrecondition));
+  reader->reset();
+  EXPECT_TRUE(CreateLog(&disk, SmallLog(), Identity(2, 2)).ok());
+}
+
+TEST(LogWriter, FlushBeyondTheEndIsRefused) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  EXPECT_THAT(log->Flush(Lsn{log->end().value + 1}), IsStatus(StatusCode::kInvalidArgument));
+  EXPECT_TRUE(log->Flush(Lsn{}).ok());
+}
+
+// Buffered frames stay within the buffer: what is over is written out, without a sync.
+TEST(LogWriter, FullBufferIsWrittenOutWithoutSync) {
+  MemoryFileSystem disk;
+  LogWriterOptions options = SmallLog();
+  options.segment_bytes = options.first_segment_bytes = 4 << 20;
+  auto log = NewLog(&disk, options);
+  const LogStart start = log->start();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(AppendOne(log.get(), std::string(3000, 'x')).ok());
+  EXPECT_GT(log->stats().bytes_written, 200u << 10);
+  EXPECT_EQ(log->stats().syncs, 0u);
+  EXPECT_EQ(log->durable(), start.lsn);
+  ASSERT_TRUE(log->Flush(log->end()).ok());
+  EXPECT_EQ(log->stats().syncs, 1u);
+}
+
+}  // namespace
+}  // namespace keel::wal

@@ -1,0 +1,139 @@
+#include "wal/segment.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/aligned_buffer.h"
+#include "base/status.h"
+#include "wal/block_window.h"
+
+namespace keel::wal {
+namespace {
+
+constexpr std::string_view kNamePrefix = "segment-";
+constexpr size_t kZeroPieceBytes = size_t{1} << 20;
+constexpr absl::Duration kLockPause = absl::Milliseconds(2);
+
+absl::Status Lock(io::File* file, const SegmentAccess& access, io::Clock* clock) {
+  const absl::Duration begin = clock->Now();
+  while (true) {
+    absl::Status status = file->TryLock(access.lock);
+    if (!absl::IsFailedPrecondition(status)) return status;
+    if (clock->Now() - begin >= access.lock_timeout) return status;
+    clock->Sleep(kLockPause);
+  }
+}
+
+absl::StatusOr<std::unique_ptr<io::File>> OpenLocked(io::FileSystem* file_system,
+                                                     const std::filesystem::path& path,
+                                                     const SegmentAccess& access, bool create) {
+  io::FileOptions options;
+  options.read_only = access.lock == io::LockMode::kShared;
+  options.create = create;
+  options.direct = access.direct_io;
+  KEEL_ASSIGN_OR_RETURN(std::unique_ptr<io::File> file, file_system->Open(path, options));
+  KEEL_RETURN_IF_ERROR(Lock(file.get(), access, &file_system->clock()));
+  return file;
+}
+
+absl::Status ReadHeader(SegmentFile* segment) {
+  if (segment->bytes < kLogBlockBytes) {
+    segment->header_problem = "shorter than a header";
+    return absl::OkStatus();
+  }
+  BlockWindow window(segment->file.get(), kLogBlockBytes);
+  KEEL_ASSIGN_OR_RETURN(const auto block, window.Get(0, kLogBlockBytes));
+  segment->header_problem = LoadSegmentHeader(block, &segment->header);
+  if (!window.unreadable().empty()) segment->header_problem = "segment header: unreadable block";
+  return absl::OkStatus();
+}
+
+absl::Status WriteZeros(io::File* file, uint64_t bytes) {
+  AlignedBuffer zeros = AlignedBuffer::Allocate(std::min<uint64_t>(kZeroPieceBytes, bytes));
+  if (zeros.empty()) return absl::ResourceExhaustedError("no memory for a block of zeros");
+  std::memset(zeros.data(), 0, zeros.size());
+  for (uint64_t offset = 0; offset < bytes; offset += zeros.size()) {
+    const size_t count = static_cast<size_t>(std::min<uint64_t>(zeros.size(), bytes - offset));
+    KEEL_RETURN_IF_ERROR(file->Write(offset, zeros.span().first(count)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteUnusedHeader(io::File* file, const SegmentHeader& header) {
+  AlignedBuffer block = AlignedBuffer::Allocate(kLogBlockBytes);
+  if (block.empty()) return absl::ResourceExhaustedError("no memory for a segment header");
+  SealSegmentHeader(header, block.span());
+  return file->Write(0, block.span());
+}
+
+// The header comes last, so that it proves the zeros; the name after it, so that the name proves both.
+absl::Status FillSegment(io::FileSystem* file_system, const std::filesystem::path& directory,
+                         SegmentFile* segment) {
+  io::File* const file = segment->file.get();
+  KEEL_RETURN_IF_ERROR(file->Truncate(segment->bytes));
+  KEEL_RETURN_IF_ERROR(WriteZeros(file, segment->bytes));
+  KEEL_RETURN_IF_ERROR(file->Sync(io::SyncPurpose::kLogSegment));
+  KEEL_RETURN_IF_ERROR(WriteUnusedHeader(file, segment->header));
+  KEEL_RETURN_IF_ERROR(file->Sync(io::SyncPurpose::kLogSegment));
+  return file_system->SyncDirectory(directory, io::SyncPurpose::kLogDirectory);
+}
+
+}  // namespace
+
+std::string SegmentName(uint32_t slot) { return absl::StrFormat("%s%04d", kNamePrefix, slot); }
+
+std::optional<uint32_t> SegmentSlot(std::string_view name) {
+  if (!name.starts_with(kNamePrefix) || name.size() > kNamePrefix.size() + 5) return std::nullopt;
+  uint32_t slot = 0;
+  for (const char c : name.substr(kNamePrefix.size())) {
+    if (c < '0' || c > '9') return std::nullopt;
+    slot = slot * 10 + static_cast<uint32_t>(c - '0');
+  }
+  if (slot == 0 || slot > kSegmentSlotsMax || SegmentName(slot) != name) return std::nullopt;
+  return slot;
+}
+
+absl::StatusOr<std::vector<SegmentFile>> OpenSegments(io::FileSystem* file_system,
+                                                      const std::filesystem::path& directory,
+                                                      const SegmentAccess& access) {
+  KEEL_ASSIGN_OR_RETURN(const std::vector<std::string> names, file_system->List(directory));
+  std::vector<SegmentFile> segments;
+  for (const std::string& name : names) {
+    const std::optional<uint32_t> slot = SegmentSlot(name);
+    if (!slot.has_value()) continue;
+    SegmentFile segment;
+    segment.slot = *slot;
+    KEEL_ASSIGN_OR_RETURN(segment.file,
+                          OpenLocked(file_system, directory / name, access, /*create=*/false));
+    KEEL_ASSIGN_OR_RETURN(segment.bytes, segment.file->Size());
+    KEEL_RETURN_IF_ERROR(ReadHeader(&segment));
+    segments.push_back(std::move(segment));
+  }
+  std::ranges::sort(segments, {}, &SegmentFile::slot);
+  return segments;
+}
+
+absl::StatusOr<SegmentFile> MakeSegment(io::FileSystem* file_system,
+                                        const std::filesystem::path& directory, uint32_t slot,
+                                        uint64_t bytes, const DatabaseId& database,
+                                        const SegmentAccess& access) {
+  const std::filesystem::path path = directory / SegmentName(slot);
+  SegmentFile segment;
+  segment.slot = slot;
+  segment.bytes = bytes;
+  segment.header.block_bytes = kLogBlockBytes;
+  segment.header.segment_bytes = bytes;
+  segment.header.database_high = database.high;
+  segment.header.database_low = database.low;
+  KEEL_ASSIGN_OR_RETURN(segment.file, OpenLocked(file_system, path, access, /*create=*/true));
+  const absl::Status status = FillSegment(file_system, directory, &segment);
+  if (status.ok()) return segment;
+  // Gives its space back; if even that fails, the file is made anew next time.
+  segment.file->Truncate(0).IgnoreError();
+  segment.file.reset();
+  file_system->Remove(path).IgnoreError();
+  return WithContext(status, "making a log segment");
+}
+
+}  // namespace keel::wal

@@ -1,0 +1,73 @@
+// Segment files: their names, how they are opened, and how one comes into being.
+//
+// Names never change (`segment-0001` and so on); a file is used again by writing a new header. A
+// file counts as made only once its zeros, then its first header, then its name are durable: a file
+// without a valid header and without a valid frame was never used and may be half made.
+
+#ifndef KEEL_WAL_SEGMENT_H_
+#define KEEL_WAL_SEGMENT_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types.h"
+#include "io/file_system.h"
+#include "wal/frame_format.h"
+
+namespace keel::wal {
+
+inline constexpr uint32_t kSegmentSlotsMax = 10000;
+// Header, two blocks of frames, and the last block, which is never used.
+inline constexpr uint64_t kSegmentBlocksMin = 4;
+
+// "segment-0001" for 1. Slots count from 1.
+std::string SegmentName(uint32_t slot);
+// The slot of a name; nothing if the name is not exactly that of a segment.
+std::optional<uint32_t> SegmentSlot(std::string_view name);
+
+struct SegmentAccess {
+  bool direct_io = true;
+  // Taken on the descriptor that carries the I/O, for as long as the file is open (R6). Exclusive
+  // opens for writing, shared for reading only.
+  io::LockMode lock = io::LockMode::kExclusive;
+  // How long to wait for requests of a killed process that still hold the lock.
+  absl::Duration lock_timeout = absl::ZeroDuration();
+};
+
+// A segment file, open and locked.
+struct SegmentFile {
+  uint32_t slot = 0;
+  std::unique_ptr<io::File> file;
+  uint64_t bytes = 0;  // size of the file
+  SegmentHeader header;
+  std::string_view header_problem;  // nothing: `header` is valid
+
+  bool has_header() const { return header_problem.empty(); }
+};
+
+// Opens, locks and reads the header of every segment in `directory`, in the order of slots. NotFound:
+// no such directory.
+absl::StatusOr<std::vector<SegmentFile>> OpenSegments(io::FileSystem* file_system,
+                                                      const std::filesystem::path& directory,
+                                                      const SegmentAccess& access);
+
+// Makes a segment file of `bytes`, or makes a half-made one anew: zeros for the whole file, sync,
+// header of an unused segment, sync, sync of the directory. Whatever fails, nothing that was there
+// before is touched; the half-made file is removed if possible.
+absl::StatusOr<SegmentFile> MakeSegment(io::FileSystem* file_system,
+                                        const std::filesystem::path& directory, uint32_t slot,
+                                        uint64_t bytes, const DatabaseId& database,
+                                        const SegmentAccess& access);
+
+}  // namespace keel::wal
+
+#endif  // KEEL_WAL_SEGMENT_H_
