@@ -1,4 +1,8 @@
 // A position in a tree, moving both ways within bounds.
+//
+//   btree::Cursor cursor(&pages, keyspace, root, Range{"a", "b"});
+//   for (cursor.SeekToFirst(); cursor.valid(); cursor.Next()) Use(cursor.key(), cursor.value());
+//   KEEL_RETURN_IF_ERROR(cursor.status());  // it may have ended early
 
 #ifndef KEEL_BTREE_CURSOR_H_
 #define KEEL_BTREE_CURSOR_H_
@@ -6,10 +10,8 @@
 #include <absl/status/status.h>
 
 #include <cstdint>
-#include <optional>
-#include <string>
+#include <memory>
 #include <string_view>
-#include <vector>
 
 #include "btree/tree.h"
 
@@ -32,7 +34,7 @@ class Cursor {
   void Seek(std::string_view key);
   // Last key at or before `key`, within bounds.
   void SeekForPrev(std::string_view key);
-  // REQUIRES: valid().
+  // REQUIRES: valid(). On an invalid cursor they do nothing (an error is never stepped over).
   void Next();
   void Prev();
 
@@ -49,7 +51,7 @@ class Cursor {
 
  private:
   struct State;
-  State* state_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace keel::btree

@@ -1,9 +1,12 @@
 // Large values: raw pages outside the tree, named and checked by an extent in the leaf.
 //
 // Encoded extent: varint value bytes, varint number of runs, per run {varint first page, varint count},
-// u64 birth, u64 checksum of the table. The table (8 bytes a data page, in the first pages of the first
-// run) holds one checksum a page, seeded with database, page id and birth: a partial read checks what it
-// touches. Several runs are allowed, one huge run is never demanded.
+// u64 birth, u64 checksum of the table. The pages of the runs, one run after the other, are first the table,
+// then the value, the last page filled up with zeros. The table (8 bytes a data page, likewise filled up)
+// holds one checksum a page, seeded with database, page id and birth: a partial read checks what it touches.
+// A value of one page has no table: what would be its checksum is the page's.
+// Several runs are allowed, one huge run is never demanded; but their description must fit in
+// MaxExtentBytes: short runs are given back for longer ones when they would be too many.
 
 #ifndef KEEL_BTREE_OVERFLOW_H_
 #define KEEL_BTREE_OVERFLOW_H_
@@ -17,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "btree/node_format.h"
 #include "pager/page_access.h"
 
 namespace keel::btree {
@@ -28,16 +32,26 @@ struct Extent {
   std::vector<pager::PageRun> runs;
 };
 
-// Largest value kept in the leaf, for a key of `key_bytes`: the whole entry takes at most a quarter page.
-size_t MaxInlineValueBytes(uint32_t page_bytes, size_t key_bytes);
+// Pages of the value alone, and of the table in front of them.
+constexpr uint64_t ExtentDataPages(uint64_t value_bytes, uint32_t page_bytes) {
+  return (value_bytes + page_bytes - 1) / page_bytes;
+}
+constexpr uint64_t ExtentTablePages(uint64_t value_bytes, uint32_t page_bytes) {
+  const uint64_t data_pages = ExtentDataPages(value_bytes, page_bytes);
+  return data_pages == 1 ? 0 : (data_pages * 8 + page_bytes - 1) / page_bytes;
+}
 
 std::string EncodeExtent(const Extent& extent);
 // DataLoss if the bytes are no extent (counts and lengths are checked against each other).
 absl::StatusOr<Extent> DecodeExtent(std::string_view bytes, uint32_t page_bytes);
+// The same without the result, and without an allocation when all is well.
+absl::Status CheckExtent(std::string_view bytes, uint32_t page_bytes);
 
-// Writes the value to new runs; on an error they have been dropped again.
+// Writes the value to new runs; on an error they have been dropped again. REQUIRES: 0 < value.size() <=
+// kMaxValueBytes.
 absl::StatusOr<Extent> WriteExtent(pager::PageSink& pages, std::string_view value);
-// Reads [offset, offset + buffer.size()) of the value, checking every page it touches.
+// Reads [offset, offset + buffer.size()) of the value, checking every page it touches. OutOfRange beyond
+// the value's end.
 absl::Status ReadExtent(pager::PageSource& pages, const Extent& extent, uint64_t offset,
                         std::span<std::byte> buffer);
 void DropExtent(pager::PageSink& pages, const Extent& extent);

@@ -24,6 +24,7 @@
 #include <string_view>
 
 #include "base/types.h"
+#include "btree/node_format.h"  // MaxKeyBytes, kMaxValueBytes, ValueSlot
 #include "pager/page_access.h"
 #include "pager/reference.h"
 
@@ -40,17 +41,6 @@ struct Range {
   std::optional<std::string_view> end;
 
   bool Contains(std::string_view key) const { return key >= begin && (!end || key < *end); }
-};
-
-// Longest key for a page size: 1 KiB from 4 KiB pages on, less in the test geometry.
-size_t MaxKeyBytes(uint32_t page_bytes);
-// Largest value: kept in extents beyond the inline limit.
-inline constexpr uint64_t kMaxValueBytes = uint64_t{64} << 20;
-
-// A value where it lies: inline bytes in a page, or the description of extents.
-struct ValueSlot {
-  std::string_view bytes;  // inline value, or the encoded extent (btree/overflow.h)
-  bool large = false;
 };
 
 // Finds `key`. The handle keeps the leaf (and so the slot's bytes) in memory. An empty handle: absent.

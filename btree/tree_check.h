@@ -16,9 +16,9 @@ namespace keel::btree {
 
 struct TreeDamage {
   PageId page;
-  std::string problem;     // what is wrong, with expected and found
-  std::string key_begin;   // the key range that is affected
-  std::string key_end;     // with has_key_end
+  std::string problem;    // what is wrong, with expected and found
+  std::string key_begin;  // the key range that is affected
+  std::string key_end;    // with has_key_end
   bool has_key_end = false;
 };
 

@@ -1,0 +1,43 @@
+// The way from the root to a leaf, pinned: what a change needs to see before it begins.
+
+#ifndef KEEL_BTREE_PATH_H_
+#define KEEL_BTREE_PATH_H_
+
+#include <absl/container/inlined_vector.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "btree/node_view.h"
+#include "btree/tree.h"
+
+namespace keel::btree {
+
+// Refuses a root that no tree of ours has (its level comes from the catalogue).
+absl::Status CheckRoot(const TreeRoot& root);
+
+// Pins a page of a tree. DataLoss if it is not what `reference` says.
+absl::StatusOr<PageHandle> PinNode(PageSource& pages, KeyspaceId keyspace,
+                                   const pager::Reference& reference, uint8_t level);
+
+struct PathStep {
+  PageHandle page;
+  pager::Reference reference;  // as the parent has it
+  size_t slot = 0;             // internal: the child that the path follows
+
+  NodeView node() const { return NodeView(page.bytes()); }
+};
+
+// Indexed by level: [0] is the leaf, the last one the root.
+using Path = absl::InlinedVector<PathStep, 8>;
+
+// Pins the path to the leaf whose range holds `key`. REQUIRES: a tree that is not empty.
+absl::Status Descend(PageSource& pages, KeyspaceId keyspace, const TreeRoot& root,
+                     std::string_view key, Path* path);
+
+}  // namespace keel::btree
+
+#endif  // KEEL_BTREE_PATH_H_
