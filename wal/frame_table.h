@@ -6,6 +6,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 
@@ -23,12 +24,14 @@ class FrameTable {
   // The next frame, sealed with `checksum`.
   void Add(const FrameHeader& header, uint64_t checksum);
 
-  // Frames wholly below `lsn` will not be asked for any more.
+  // Records below `lsn` will not be asked for any more.
   void Release(Lsn lsn);
 
-  // Where reading begins behind the record that ends at `lsn` (see LogStart). OutOfRange: below what
-  // was released.
-  absl::StatusOr<LogStart> StartAt(Lsn lsn) const;
+  // Where reading begins behind the record that ends at `lsn` (see LogStart). As far on as possible, so
+  // that segments can go: past frames without records, and in the next segment if the log goes on
+  // there; but not past `durable_mark`, since what is named must be found. OutOfRange: below what was
+  // released.
+  absl::StatusOr<LogStart> StartAt(Lsn lsn, Lsn durable_mark) const;
 
  private:
   struct Entry {
@@ -36,11 +39,17 @@ class FrameTable {
     uint64_t previous;       // checksum of the frame before
     uint32_t records_bytes;  // from the frame's begin to the end of its last record
     uint32_t padded_bytes;
+
+    uint64_t end() const { return lsn + padded_bytes; }
+    uint64_t records_end() const { return lsn + records_bytes; }
+    bool empty() const { return records_bytes == kFrameHeaderBytes; }
   };
 
+  LogStart StartBefore(size_t index, Lsn durable_mark) const;
+
   LogStart start_;
-  bool released_ = false;        // frames are gone from the front
-  uint64_t last_checksum_ = 0;   // of the last frame
+  uint64_t released_records_end_ = 0;  // end of the last record in a frame that is gone
+  uint64_t last_checksum_ = 0;         // of the last frame
   std::deque<Entry> frames_;
 };
 

@@ -610,7 +610,7 @@ absl::StatusOr<LogStart> LogWriterImpl::StartAt(Lsn lsn) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition,
                       "log position %d is not durable: flush first", lsn.value);
   }
-  return frames_.StartAt(lsn);
+  return frames_.StartAt(lsn, durable_mark_);
 }
 
 absl::Status LogWriterImpl::Release(Lsn lsn) {

@@ -447,6 +447,30 @@ TEST(LogWriter, StartAtNamesExactlyTheRecordsBehind) {
   }
 }
 
+// A checkpoint of a version that has not changed since the last one asks for the same position again,
+// when frames without records have come behind it and everything before has been released.
+TEST(LogWriter, StartAtTheSamePositionAgainAfterRelease) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  const Lsn last = *Commit(log.get(), std::string(2000, 'a'));
+  LogStart start;
+  for (uint64_t g = 1; g < 30; ++g) {
+    auto again = log->StartAt(last);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_GE(again->lsn, start.lsn);
+    start = *again;
+    log->AnnounceGeneration(Generation{g});
+    ASSERT_TRUE(log->FlushGeneration().ok());
+    ASSERT_TRUE(log->Release(start.lsn).ok());
+  }
+  EXPECT_EQ(log->stats().segments, 3u);
+  ASSERT_TRUE(Commit(log.get(), "behind").ok());
+  log.reset();
+  auto read = ReadAll(&disk, start, ReadOptions(1, 29));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->records, ElementsAre("behind"));
+}
+
 TEST(LogWriter, StartAtBelowTheReleasedIsRefused) {
   MemoryFileSystem disk;
   auto log = NewLog(&disk);
