@@ -86,6 +86,11 @@ uint64_t PageSet::MoveSome(uint64_t count, PageSet* out) {
   return moved;
 }
 
+PageId PageSet::Highest() const {
+  const auto& [index, word] = *words_.rbegin();
+  return PageId{index * 64 + 63 - static_cast<uint64_t>(std::countl_zero(word))};
+}
+
 void PageSet::clear() {
   words_.clear();
   size_ = 0;

@@ -30,6 +30,9 @@ class PageSet {
   // Moves up to `count` ids, the lowest first, to `out`. Returns how many.
   uint64_t MoveSome(uint64_t count, PageSet* out);
 
+  // REQUIRES: not empty.
+  PageId Highest() const;
+
   uint64_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   size_t memory_bytes() const { return words_.size() * 20; }

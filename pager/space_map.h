@@ -4,11 +4,27 @@
 // catalogue's directory names, per group, the slot that counts (R8). A slot that does not match its
 // entry is damage: the group hands out nothing; the other slot is never used instead.
 //
-//   M1  The persisted map of checkpoint N holds exactly what N reaches: superblocks, slots, catalogue, trees.
-//   M2  The live map holds that and every page of later versions, snapshots and reservations; an id is
+//   M1  The persisted map of checkpoint N holds exactly what N reaches: superblocks, slots,
+//   catalogue, trees. M2  The live map holds that and every page of later versions, snapshots and
+//   reservations; an id is
 //       handed out only when it is free in the live map.
 //   M3  A checkpoint writes a changed group into the slot that N does not name.
-//   M4  An id above the file's durable end is handed out only after growth was allocated and synced.
+//   M4  An id above the file's durable end is handed out only after growth was allocated and
+//   synced. M5  A damaged group keeps its directory entry: nothing is born in it, what is given
+//   back to it or has
+//       died in it stays in use, until Rebuild.
+//
+// Freed space goes first, low ids first; the file grows only when there is none left above the
+// reserve. Large values are the exception: they grow the file rather than be torn into splinters.
+//
+// One checkpoint, with what its catalogue needs:
+//
+//   born = pages that the new version reaches and N does not
+//   do: allocate catalogue pages (kCheckpoint), add them to born
+//   while CataloguePages(bytes of a catalogue with DirectoryEntries(born) groups) is larger
+//   directory = WriteCheckpoint(generation, born, died)      // died: N's catalogue pages among
+//   them write the catalogue pages; sync; superblock with page_count() of now; sync
+//   FinishCheckpoint(true)
 
 #ifndef KEEL_PAGER_SPACE_MAP_H_
 #define KEEL_PAGER_SPACE_MAP_H_
@@ -44,19 +60,21 @@ enum class SpaceUse : uint8_t {
 struct SpaceMapOptions {
   uint32_t page_bytes = 4096;
   DatabaseId database;
-  bool read_only = false;       // growth is imagined only: ids beyond the end, never written
+  bool read_only = false;  // growth is imagined only: ids beyond the end, never written
   uint64_t growth_bytes_min = uint64_t{1} << 20;
   uint64_t growth_bytes_max = uint64_t{64} << 20;
-  uint64_t page_count_max = 0;  // 0: none; tests
+  uint64_t page_count_max = 0;                   // 0: none; tests
+  uint64_t slack_bytes_min = uint64_t{1} << 20;  // of the reserve; less only in tests
 };
 
 struct SpaceStats {
-  uint64_t page_count = 0;       // of the file
-  uint64_t free_pages = 0;       // in the live map
+  uint64_t page_count = 0;  // of the file
+  uint64_t free_pages = 0;  // in the live map
   uint64_t reserve_pages = 0;
   uint64_t groups = 0;
-  uint64_t damaged_groups = 0;
+  uint64_t damaged_groups = 0;  // found so far
   uint64_t growths = 0;
+  uint64_t memory_bytes = 0;  // of bitmaps
 };
 
 // Thread-safe (the allocator's lock).
@@ -65,41 +83,60 @@ class SpaceMap {
   // A new, empty file of `page_count` pages, already allocated.
   static absl::StatusOr<std::unique_ptr<SpaceMap>> Create(io::File* file, uint64_t page_count,
                                                           const SpaceMapOptions& options);
-  // As checkpoint `generation` left it. Bitmaps load on first use.
+  // As the superblock's checkpoint left it. Bitmaps load on first use. The file may be shorter than
+  // `page_count`: what is missing is made up for before it is used. DataLoss: the directory has
+  // more groups than a file of `page_count` pages.
   static absl::StatusOr<std::unique_ptr<SpaceMap>> Open(io::File* file, uint64_t page_count,
                                                         std::vector<GroupEntry> directory,
                                                         const SpaceMapOptions& options);
   virtual ~SpaceMap() = default;
 
-  // 1 to `max_pages` consecutive free pages; grows the file when there are none (M4). Prefers ids that
-  // follow the last ones handed out. ResourceExhausted says what is full and what would free space.
+  // 1 to `max_pages` consecutive free pages; grows the file when there are none (M4). Prefers ids
+  // that follow the last ones handed out. ResourceExhausted says what is full and what would free
+  // space.
   virtual absl::StatusOr<PageRun> Allocate(uint64_t max_pages, SpaceUse use) = 0;
   // Gives ids back to the live map. REQUIRES: R4 and R5 hold for them.
   virtual void Free(const PageRun& run) = 0;
   virtual void Free(const PageSet& pages) = 0;
 
-  // Pages kept for the catalogue once more, the edge paths of a delete, and slack (design: reserve).
+  // Pages kept for the catalogue once more, the edge paths of a delete, and slack (design:
+  // reserve).
   virtual void SetReserve(uint64_t checkpoint_pages, uint64_t delete_pages) = 0;
 
-  // One checkpoint attempt: writes, unsynced, every group changed by `born` (now reachable) and `died`
-  // (reachable from the last durable checkpoint, not from this one) into its other slot, and returns the
-  // directory to be named by the superblock. Grown groups are included.
+  // How many groups WriteCheckpoint's directory has: those of the last durable one, and beyond that
+  // those up to the highest page of `born`.
+  virtual uint64_t DirectoryEntries(const PageSet& born) const = 0;
+  // One checkpoint attempt: writes, unsynced, every group changed by `born` (now reachable) and
+  // `died` (reachable from the last durable checkpoint, not from this one) into its other slot, and
+  // returns the directory to be named by the superblock, whose page count has to be page_count() as
+  // it is after this call, or later. On an error nothing has changed but slots that nobody names.
+  // DataLoss: `born` and `died` contradict the last durable map, or a page was born in a damaged
+  // group. REQUIRES: no other attempt is open.
   virtual absl::StatusOr<std::vector<GroupEntry>> WriteCheckpoint(Generation generation,
                                                                   const PageSet& born,
                                                                   const PageSet& died) = 0;
-  // The attempt's superblock is durable (its directory counts from now on), or the attempt failed.
+  // The attempt's superblock is durable (its directory counts from now on), or the attempt failed
+  // (and may be made again, with a new generation). Does nothing if no attempt is open.
   virtual void FinishCheckpoint(bool durable) = 0;
 
   // Whether the last durable checkpoint's map has the page in use (TreeCheck asserts R3 with it).
+  // The error of a map that cannot be had. Pages beyond the end are not in use.
   virtual absl::StatusOr<bool> InPersistedMap(PageId id) = 0;
   virtual absl::StatusOr<bool> InLiveMap(PageId id) = 0;
 
   virtual uint64_t page_count() const = 0;
   virtual SpaceStats stats() const = 0;
-  // The first damaged group's report, OK if there is none (bitmaps not yet loaded are not looked at).
+  // The sync of a growth that failed, if one did: final, like every failed sync (G4).
+  virtual absl::Status failed_sync() const = 0;
+  // The first damaged group's report, OK if there is none (bitmaps not yet loaded are not looked
+  // at).
   virtual absl::Status damage() const = 0;
-  // Loads and checks every bitmap.
+  // Checks every bitmap, keeping none that was not loaded. Returns damage().
   virtual absl::Status LoadAll() = 0;
+  // Ends the damage of every damaged group, from a walk that met no damage anywhere: `reachable` is
+  // what the last durable checkpoint reaches, `held` what only snapshots and later versions do. The
+  // next checkpoint writes the groups.
+  virtual void Rebuild(const PageSet& reachable, const PageSet& held) = 0;
 };
 
 }  // namespace keel::pager

@@ -1,0 +1,91 @@
+#include "pager/space_growth.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/aligned_buffer.h"
+#include "base/status.h"
+#include "pager/reference.h"
+
+namespace keel::pager {
+namespace {
+
+uint64_t PageCountMax(const SpaceMapOptions& options) {
+  const uint64_t bytes = static_cast<uint64_t>(INT64_MAX) / options.page_bytes;
+  const uint64_t most = std::min(bytes, kMaxPageId);
+  return options.page_count_max == 0 ? most : std::min(most, options.page_count_max);
+}
+
+}  // namespace
+
+SpaceGrowth::SpaceGrowth(io::File* file, const SpaceMapOptions& options)
+    : file_(file),
+      options_(options),
+      layout_(options.page_bytes),
+      page_count_max_(PageCountMax(options)) {}
+
+absl::StatusOr<uint64_t> SpaceGrowth::Grow(uint64_t end, uint64_t least, uint64_t wanted) {
+  KEEL_RETURN_IF_ERROR(failed_sync_);
+  KEEL_ASSIGN_OR_RETURN(uint64_t pages, FirstTry(end, least, wanted));
+  absl::Status status = absl::ResourceExhaustedError("the limit on the number of pages is reached");
+  for (; pages >= least; pages /= 2) {
+    const uint64_t target = Target(end, pages);
+    if (target < end + least) continue;
+    status = GrowTo(end, target);
+    if (status.ok()) return target;
+    if (!absl::IsResourceExhausted(status)) return status;
+  }
+  return status;
+}
+
+absl::StatusOr<uint64_t> SpaceGrowth::FirstTry(uint64_t end, uint64_t least, uint64_t wanted) {
+  const uint64_t page_bytes = options_.page_bytes;
+  if (!options_.read_only) {
+    // A crashed run may have made the file longer than its last checkpoint knew: that room is ours
+    // even on a full disk.
+    KEEL_ASSIGN_OR_RETURN(const uint64_t size, file_->Size());
+    if (size / page_bytes > end) return std::max(size / page_bytes - end, least);
+  }
+  const uint64_t step = std::clamp(end * page_bytes / 8, options_.growth_bytes_min,
+                                   std::max(options_.growth_bytes_min, options_.growth_bytes_max));
+  return std::max({step / page_bytes, wanted, uint64_t{1}});
+}
+
+// Where the file ends after growing by so many pages: never within the first pages of a group,
+// which would be of no use.
+uint64_t SpaceGrowth::Target(uint64_t end, uint64_t pages) const {
+  uint64_t target = std::min(page_count_max_, end + pages);
+  const uint64_t rest = target % layout_.pages_per_group();
+  if (rest == 0 || rest >= SpaceLayout::kShortestGroup) return target;
+  target = target - rest + SpaceLayout::kShortestGroup;
+  return target <= page_count_max_ ? target
+                                   : page_count_max_ - page_count_max_ % layout_.pages_per_group();
+}
+
+absl::Status SpaceGrowth::GrowTo(uint64_t end, uint64_t target) {
+  if (options_.read_only) return absl::OkStatus();
+  const uint64_t page_bytes = options_.page_bytes;
+  KEEL_RETURN_IF_ERROR(file_->Allocate(end * page_bytes, (target - end) * page_bytes));
+  KEEL_RETURN_IF_ERROR(ZeroSlots(end, target));
+  failed_sync_ = file_->Sync(io::SyncPurpose::kDataGrowth);
+  return failed_sync_;
+}
+
+// Slots are overwritten by checkpoints, which must not meet a full disk: space that was reserved
+// but never written can need more of it on its first write.
+absl::Status SpaceGrowth::ZeroSlots(uint64_t end, uint64_t target) {
+  AlignedBuffer zeros;
+  for (uint64_t group = layout_.Groups(end); group < layout_.Groups(target); ++group) {
+    if (layout_.Slot(group, 0).value < end) continue;  // there already
+    if (zeros.empty()) {
+      zeros = AlignedBuffer::Allocate(2 * size_t{options_.page_bytes});
+      if (zeros.empty()) return absl::ResourceExhaustedError("out of memory for a space map");
+      std::memset(zeros.data(), 0, zeros.size());
+    }
+    const uint64_t offset = layout_.Slot(group, 0).value * options_.page_bytes;
+    KEEL_RETURN_IF_ERROR(file_->Write(offset, zeros.span()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace keel::pager
