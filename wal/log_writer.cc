@@ -36,8 +36,7 @@ struct Geometry {
   size_t record_max = 0;
 };
 
-absl::StatusOr<Geometry> ChooseGeometry(const LogWriterOptions& options,
-                                        uint64_t smallest_segment) {
+Geometry ChooseGeometry(const LogWriterOptions& options, uint64_t smallest_segment) {
   Geometry geometry;
   geometry.block_bytes = RoundUp(std::max<uint64_t>(options.block_bytes, 1), kLogBlockBytes);
   const uint64_t quarter = smallest_segment / 4;
@@ -48,11 +47,7 @@ absl::StatusOr<Geometry> ChooseGeometry(const LogWriterOptions& options,
   geometry.frame_max = std::max(wanted / block * block, block);
   geometry.buffer_bytes = std::max(half / block * block, geometry.frame_max + block);
   geometry.record_max = geometry.frame_max - kFrameHeaderBytes - VarintBytes(geometry.frame_max);
-  if (smallest_segment < geometry.frame_max + 2 * block) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "log segments of %d bytes are too small for blocks of %d bytes",
-                      smallest_segment, block);
-  }
+  KEEL_CHECK(smallest_segment >= geometry.frame_max + 2 * block);
   return geometry;
 }
 
@@ -61,6 +56,7 @@ SegmentPoolOptions PoolOptions(const DatabaseId& database, const LogWriterOption
   const uint64_t least = kSegmentBlocksMin * block;
   SegmentPoolOptions pool;
   pool.database = database;
+  pool.segment_bytes_min = least;
   pool.segment_bytes =
       std::clamp(options.segment_bytes / block * block, least, kSegmentBytesMax / block * block);
   pool.first_segment_bytes =
@@ -663,7 +659,7 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Create(io::FileSystem* fil
   KEEL_ASSIGN_OR_RETURN(
       std::unique_ptr<SegmentPool> pool,
       SegmentPool::Open(file_system, std::move(directory), keep_from, pool_options));
-  KEEL_ASSIGN_OR_RETURN(const Geometry geometry, ChooseGeometry(options, pool->smallest_bytes()));
+  const Geometry geometry = ChooseGeometry(options, pool->smallest_bytes());
   const uint64_t beyond = std::max(pool->end_at_open(), floor).value + 1;
   KEEL_ASSIGN_OR_RETURN(Segment* const segment, pool->Take());
   SegmentPool* const spares = pool.get();

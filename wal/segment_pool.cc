@@ -27,8 +27,8 @@ void SetContents(Segment* segment, uint64_t begin, uint64_t end, uint64_t salt) 
 }
 
 // Whether the file has a size that a segment can have, and the one it was made with.
-bool FitForUse(const SegmentFile& file) {
-  return file.bytes % kLogBlockBytes == 0 && file.bytes >= kSegmentBlocksMin * kLogBlockBytes &&
+bool FitForUse(const SegmentFile& file, uint64_t bytes_min) {
+  return file.bytes % kLogBlockBytes == 0 && file.bytes >= bytes_min &&
          file.bytes <= kSegmentBytesMax &&
          (!file.has_header() || file.header.segment_bytes == file.bytes);
 }
@@ -83,9 +83,7 @@ absl::Status SegmentPool::Adopt(std::vector<SegmentFile> files, Lsn keep_from) {
     const bool other_log = kept_salt.has_value() && segment->salt != *kept_salt;
     if (segment->end <= keep_from || other_log) segment->state = Segment::State::kSpare;
   }
-  std::erase_if(segments_, [](const auto& segment) {
-    return segment->state == Segment::State::kSpare && !FitForUse(segment->file);
-  });
+  DropUnfit();
   CountSpares();
   return absl::OkStatus();
 }
@@ -154,7 +152,16 @@ void SegmentPool::Release(Lsn lsn) {
       segment->state = Segment::State::kSpare;
     }
   }
+  DropUnfit();
   CountSpares();
+}
+
+// Files that are of no use are closed; their slots are free, and they are made anew when one is taken.
+void SegmentPool::DropUnfit() {
+  std::erase_if(segments_, [this](const auto& segment) {
+    return segment->state == Segment::State::kSpare &&
+           !FitForUse(segment->file, options_.segment_bytes_min);
+  });
 }
 
 absl::Status SegmentPool::MakeSpares(size_t count) {
@@ -210,7 +217,10 @@ void SegmentPool::CountSpares() {
 uint64_t SegmentPool::smallest_bytes() const {
   absl::MutexLock lock(&mutex_);
   uint64_t smallest = options_.first_segment_bytes;
-  for (const auto& segment : segments_) smallest = std::min(smallest, segment->file.bytes);
+  for (const auto& segment : segments_) {
+    if (!FitForUse(segment->file, options_.segment_bytes_min)) continue;
+    smallest = std::min(smallest, segment->file.bytes);
+  }
   return smallest;
 }
 

@@ -31,6 +31,7 @@ struct SegmentPoolOptions {
   DatabaseId database;
   uint64_t segment_bytes = 0;        // new files double up to this
   uint64_t first_segment_bytes = 0;  // of the first files
+  uint64_t segment_bytes_min = 0;    // files below it, of a time with smaller blocks, are not used
   SegmentAccess access;
 };
 
@@ -79,7 +80,7 @@ class SegmentPool {
   absl::Status MakeSpares(size_t count) ABSL_LOCKS_EXCLUDED(mutex_, making_);
 
   size_t spares() const { return spares_; }
-  // Size of the smallest file.
+  // Size of the smallest file that can be used.
   uint64_t smallest_bytes() const ABSL_LOCKS_EXCLUDED(mutex_);
   SegmentPoolCounts counts() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -92,6 +93,7 @@ class SegmentPool {
   absl::StatusOr<bool> FindContents(Segment* segment);
   absl::Status MakeOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(making_);
   Segment* PickSpare() ABSL_LOCKS_EXCLUDED(mutex_);
+  void DropUnfit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountSpares() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t FreeSlot() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   uint64_t NextBytes() const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
