@@ -46,8 +46,8 @@ class BlockWindow {
   io::File* file_;
   uint64_t size_;
   AlignedBuffer buffer_;
-  uint64_t base_ = 0;   // file offset of the buffer's first byte
-  size_t length_ = 0;   // bytes held
+  uint64_t base_ = 0;  // file offset of the buffer's first byte
+  size_t length_ = 0;  // bytes held
   std::vector<uint64_t> unreadable_;
 };
 

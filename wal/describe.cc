@@ -24,7 +24,9 @@ class Teller {
  public:
   Teller(io::File* file, SegmentDescription* segment,
          absl::FunctionRef<bool(const PieceDescription&)> tell)
-      : segment_(segment), tell_(tell), scanner_(file, segment->file_bytes),
+      : segment_(segment),
+        tell_(tell),
+        scanner_(file, segment->file_bytes),
         blocks_(file, scanner_.file_bytes()) {}
 
   absl::Status Run() {
@@ -149,7 +151,8 @@ std::string SegmentText(const SegmentDescription& segment) {
   if (!segment.problem.empty()) {
     return absl::StrFormat("segment of %d bytes: %s", segment.file_bytes, segment.problem);
   }
-  if (header.segment == 0) return absl::StrFormat("segment of %d bytes, unused", segment.file_bytes);
+  if (header.segment == 0)
+    return absl::StrFormat("segment of %d bytes, unused", segment.file_bytes);
   return absl::StrFormat(
       "segment %d of %d bytes, first lsn %d, salt %016x, incarnation %d, generation %d, mark %d",
       header.segment, segment.file_bytes, header.first_lsn, header.salt, header.incarnation,
@@ -161,12 +164,12 @@ std::string PieceText(const PieceDescription& piece) {
   const std::string place = absl::StrFormat("%10d %10d ", piece.offset, piece.bytes);
   switch (piece.kind) {
     case Kind::kFrame:
-      return place + absl::StrFormat("frame lsn %d, records %d, mark %d, generation %d, checksum "
-                                     "%016x%s%s",
-                                     header.lsn, header.records, header.durable_mark,
-                                     header.generation, header.checksum,
-                                     piece.in_place ? "" : ", of an earlier use",
-                                     piece.chained ? "" : ", not chained to the one above");
+      return place + absl::StrFormat(
+                         "frame lsn %d, records %d, mark %d, generation %d, checksum "
+                         "%016x%s%s",
+                         header.lsn, header.records, header.durable_mark, header.generation,
+                         header.checksum, piece.in_place ? "" : ", of an earlier use",
+                         piece.chained ? "" : ", not chained to the one above");
     case Kind::kDamagedFrame:
       return place + absl::StrFormat("damaged frame, lsn %d: %s", header.lsn, piece.problem);
     case Kind::kZeros:

@@ -39,8 +39,8 @@ struct PieceDescription {
     kFrame,         // valid by itself
     kDamagedFrame,  // begins like a frame and is not valid; goes on at the next block
     kZeros,
-    kUnknown,       // blocks that are neither: the inside of a torn frame, or foreign bytes
-    kUnreadable,    // blocks that cannot be read
+    kUnknown,     // blocks that are neither: the inside of a torn frame, or foreign bytes
+    kUnreadable,  // blocks that cannot be read
   };
 
   Kind kind = Kind::kZeros;

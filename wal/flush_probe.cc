@@ -61,14 +61,13 @@ absl::StatusOr<io::FlushMethod> ProbeFlushMethod(io::File* file, io::Clock* cloc
     if (round > 0 && clock->Now() - begin >= options.time_limit) break;
     for (Candidate& candidate : candidates) {
       const absl::Duration before = clock->Now();
-      const io::FlushOutcome outcome =
-          file->WriteThenSync(options.offset + offset, block.span(),
-                              io::SyncPurpose::kLogSegment, candidate.method);
+      const io::FlushOutcome outcome = file->WriteThenSync(
+          options.offset + offset, block.span(), io::SyncPurpose::kLogSegment, candidate.method);
       KEEL_RETURN_IF_ERROR(outcome.write);
       KEEL_RETURN_IF_ERROR(outcome.sync);
       candidate.times.push_back(clock->Now() - before);
-      offset = (offset + options.block_bytes) % (options.bytes / options.block_bytes *
-                                                 options.block_bytes);
+      offset = (offset + options.block_bytes) %
+               (options.bytes / options.block_bytes * options.block_bytes);
     }
   }
   return Fastest(&candidates);

@@ -20,7 +20,7 @@ struct FlushProbeOptions {
   uint64_t offset = 0;  // whole blocks
   uint64_t bytes = 0;   // one block at least
   uint64_t block_bytes = 4096;
-  bool linked_requests = false;                         // try them too
+  bool linked_requests = false;                        // try them too
   absl::Duration time_limit = absl::Milliseconds(10);  // no new round behind it
 };
 

@@ -12,8 +12,8 @@ absl::Status FrameBuffer::Allocate(size_t bytes, size_t block_bytes) {
   block_bytes_ = block_bytes;
   memory_ = AlignedBuffer::Allocate(bytes / block_bytes * block_bytes);
   if (memory_.empty()) {
-    return MakeStatus(absl::StatusCode::kResourceExhausted, "no memory for a log buffer of %d bytes",
-                      bytes);
+    return MakeStatus(absl::StatusCode::kResourceExhausted,
+                      "no memory for a log buffer of %d bytes", bytes);
   }
   return absl::OkStatus();
 }
@@ -41,8 +41,8 @@ bool FrameBuffer::CanExtend(size_t record_bytes, size_t frame_max, uint64_t offs
 }
 
 bool FrameBuffer::CanOpen(size_t record_bytes, uint64_t offset_max) const {
-  const uint64_t end = next_frame_offset() - file_offset_ +
-                       RoundUp(kFrameHeaderBytes + record_bytes, block_bytes_);
+  const uint64_t end =
+      next_frame_offset() - file_offset_ + RoundUp(kFrameHeaderBytes + record_bytes, block_bytes_);
   return end <= memory_.size() && file_offset_ + end <= offset_max;
 }
 

@@ -70,6 +70,7 @@ inline constexpr uint16_t kLogVersion = 1;
 
 // The step in which frames are looked for; every block size is a multiple of it.
 inline constexpr size_t kLogBlockBytes = 4096;
+inline constexpr size_t kLogBlockBytesMax = 65536;
 inline constexpr size_t kFrameBytesMax = size_t{16} << 20;
 inline constexpr uint64_t kSegmentBytesMax = uint64_t{1} << 30;
 inline constexpr uint64_t kLsnMax = uint64_t{1} << 62;

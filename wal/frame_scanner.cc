@@ -41,8 +41,8 @@ absl::StatusOr<std::string_view> FrameScanner::At(uint64_t offset, FoundFrame* f
   wasted_bytes_ += header.padded_bytes;
   if (wasted_bytes_ > 4 * kFrameBytesMax + 4 * window_.size()) {
     return MakeStatus(absl::StatusCode::kDataLoss,
-                      "%s: too many damaged frames, given up at offset %d",
-                      file_->path().string(), offset);
+                      "%s: too many damaged frames, given up at offset %d", file_->path().string(),
+                      offset);
   }
   return problem;
 }

@@ -22,7 +22,8 @@ void FrameTable::Release(Lsn lsn) {
 
 absl::StatusOr<LogStart> FrameTable::StartAt(Lsn lsn, Lsn durable_mark) const {
   if (lsn.value < released_records_end_) {
-    return MakeStatus(absl::StatusCode::kOutOfRange, "log position %d has been released", lsn.value);
+    return MakeStatus(absl::StatusCode::kOutOfRange, "log position %d has been released",
+                      lsn.value);
   }
   const auto behind = std::ranges::upper_bound(frames_, lsn.value, {}, &Entry::lsn);
   if (behind != frames_.begin() && lsn.value < (behind - 1)->records_end()) {

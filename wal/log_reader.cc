@@ -74,8 +74,7 @@ class LogReaderImpl final : public LogReader {
     std::string_view problem;
     for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
       KEEL_ASSIGN_OR_RETURN(problem, scanner_->At(offset_, &frame));
-      if (problem.empty() &&
-          (frame.base() != run.base || frame.header.previous != chain_)) {
+      if (problem.empty() && (frame.base() != run.base || frame.header.previous != chain_)) {
         problem = "another frame than before";
       }
       if (problem.empty()) {
@@ -87,8 +86,8 @@ class LogReaderImpl final : public LogReader {
       scanner_->Restart(offset_);
     }
     return MakeStatus(absl::StatusCode::kDataLoss, "%s, offset %d (log position %d): %s",
-                      segments_[run.file].file->path().string(), offset_,
-                      run.base.value + offset_, problem);
+                      segments_[run.file].file->path().string(), offset_, run.base.value + offset_,
+                      problem);
   }
 
   std::vector<SegmentFile> segments_;
@@ -114,8 +113,7 @@ absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Open(io::FileSystem* file_
   access.direct_io = options.direct_io;
   access.lock = options.lock;
   access.lock_timeout = options.lock_timeout;
-  absl::StatusOr<std::vector<SegmentFile>> segments =
-      OpenSegments(file_system, directory, access);
+  absl::StatusOr<std::vector<SegmentFile>> segments = OpenSegments(file_system, directory, access);
   if (absl::IsNotFound(segments.status())) {
     if (!options.clean) {
       return MakeStatus(absl::StatusCode::kDataLoss, "%s: the log is missing: %s",
@@ -134,8 +132,7 @@ absl::StatusOr<bool> HoldsFrames(io::FileSystem* file_system,
   SegmentAccess access;
   access.direct_io = direct_io;
   access.lock = io::LockMode::kShared;
-  absl::StatusOr<std::vector<SegmentFile>> segments =
-      OpenSegments(file_system, directory, access);
+  absl::StatusOr<std::vector<SegmentFile>> segments = OpenSegments(file_system, directory, access);
   if (absl::IsNotFound(segments.status())) return false;
   KEEL_RETURN_IF_ERROR(segments.status());
   for (const SegmentFile& segment : *segments) {

@@ -38,9 +38,9 @@ struct LogReaderOptions {
 
 // What was found about the end of the log.
 struct LogEnd {
-  Lsn lsn;                  // behind the last valid, chained frame
-  Lsn last_record;          // behind the last record
-  uint64_t frames = 0;      // valid, chained, from the start on
+  Lsn lsn;              // behind the last valid, chained frame
+  Lsn last_record;      // behind the last record
+  uint64_t frames = 0;  // valid, chained, from the start on
   uint64_t records = 0;
   uint64_t bytes = 0;       // of these frames
   Lsn durable_mark;         // the highest seen

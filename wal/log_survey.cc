@@ -222,8 +222,11 @@ absl::StatusOr<bool> LogSurvey::Continues(size_t index, uint64_t offset) {
                            header.salt == start_.salt && header.lsn >= end_.lsn.value;
   if (!of_this_log) return false;
   if (problem.empty()) {
-    const uint64_t chain = log_.empty() ? start_.chain : log_.back().last_checksum;
-    return header.previous == chain;
+    if (log_.empty()) return header.previous == start_.chain;
+    const FrameRun& last = log_.back();
+    const bool next_in_place = header.segment == last.segment && header.lsn == last.end.value;
+    return header.previous == last.last_checksum &&
+           (next_in_place || header.segment == last.segment + 1);
   }
   problem_at_end_ = absl::StrFormat("%s, offset %d: %s", Name(index), offset, problem);
   torn_frame_bytes_ = std::min<uint64_t>(header.padded_bytes, segment.bytes - offset);
@@ -268,8 +271,8 @@ absl::Status LogSurvey::JudgeMarks() const {
     if (run.end > end_.lsn) mark = std::max(mark, run.durable_mark);
   }
   if (mark <= end_.lsn) return absl::OkStatus();
-  return Lost(mark, absl::StrFormat("later frames prove that everything below %d was durable",
-                                    mark.value));
+  return Lost(
+      mark, absl::StrFormat("later frames prove that everything below %d was durable", mark.value));
 }
 
 absl::Status LogSurvey::JudgeNeighbours() const {
@@ -300,8 +303,7 @@ absl::Status LogSurvey::JudgeUnreadable() const {
 bool LogSurvey::MayHoldEnd(const BadBlock& block) const {
   const SegmentFile& segment = (*segments_)[block.file];
   std::optional<Lsn> base;
-  if (segment.has_header() && segment.header.segment != 0 &&
-      segment.header.salt == start_.salt) {
+  if (segment.has_header() && segment.header.segment != 0 && segment.header.salt == start_.salt) {
     base = Lsn{segment.header.first_lsn};
   }
   for (const FrameRun& run : found_) {
@@ -331,9 +333,8 @@ absl::Status LogSurvey::Lost(Lsn to, const std::string& proof) const {
   for (const FrameRun& run : found_) {
     if (run.begin > end_.lsn && (next == Lsn{} || run.begin < next)) next = run.begin;
   }
-  std::string message = absl::StrFormat(
-      "%s: log positions [%d, %d) are damaged or missing: %s", PlaceOf(end_.lsn), end_.lsn.value,
-      to.value, proof);
+  std::string message = absl::StrFormat("%s: log positions [%d, %d) are damaged or missing: %s",
+                                        PlaceOf(end_.lsn), end_.lsn.value, to.value, proof);
   if (next != Lsn{}) {
     message += absl::StrFormat("; the next valid frame is at %d (%s)", next.value, PlaceOf(next));
   }

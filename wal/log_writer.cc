@@ -36,9 +36,14 @@ struct Geometry {
   size_t record_max = 0;
 };
 
+size_t BlockBytes(const LogWriterOptions& options) {
+  const uint64_t wanted = std::clamp<uint64_t>(options.block_bytes, 1, kLogBlockBytesMax);
+  return RoundUp(wanted, kLogBlockBytes);
+}
+
 Geometry ChooseGeometry(const LogWriterOptions& options, uint64_t smallest_segment) {
   Geometry geometry;
-  geometry.block_bytes = RoundUp(std::max<uint64_t>(options.block_bytes, 1), kLogBlockBytes);
+  geometry.block_bytes = BlockBytes(options);
   const uint64_t quarter = smallest_segment / 4;
   const size_t half = options.buffer_bytes / 2;
   const size_t wanted =
@@ -52,7 +57,7 @@ Geometry ChooseGeometry(const LogWriterOptions& options, uint64_t smallest_segme
 }
 
 SegmentPoolOptions PoolOptions(const DatabaseId& database, const LogWriterOptions& options) {
-  const uint64_t block = RoundUp(std::max<uint64_t>(options.block_bytes, 1), kLogBlockBytes);
+  const uint64_t block = BlockBytes(options);
   const uint64_t least = kSegmentBlocksMin * block;
   SegmentPoolOptions pool;
   pool.database = database;
@@ -111,7 +116,7 @@ class LogWriterImpl final : public LogWriter {
     FrameBuffer* buffer = nullptr;
     bool sync = false;
     io::FlushMethod method = io::FlushMethod::kWriteThenSync;
-    Lsn base;         // LSN of the segment's offset 0
+    Lsn base;  // LSN of the segment's offset 0
     uint64_t segment = 0;
     Lsn durable_mark;
     Generation generation;
@@ -174,12 +179,12 @@ class LogWriterImpl final : public LogWriter {
 
   // Positions: ends of records, but for the two marks, which are ends of frames.
   Lsn end_ ABSL_GUARDED_BY(mutex_);
-  Lsn handed_ ABSL_GUARDED_BY(mutex_);        // given to the file system
-  Lsn written_ ABSL_GUARDED_BY(mutex_);       // taken by it
+  Lsn handed_ ABSL_GUARDED_BY(mutex_);   // given to the file system
+  Lsn written_ ABSL_GUARDED_BY(mutex_);  // taken by it
   Lsn durable_ ABSL_GUARDED_BY(mutex_);
   Lsn written_mark_ ABSL_GUARDED_BY(mutex_);
   Lsn durable_mark_ ABSL_GUARDED_BY(mutex_);
-  Lsn mark_on_disk_ ABSL_GUARDED_BY(mutex_);  // highest durable mark in a written frame
+  Lsn mark_on_disk_ ABSL_GUARDED_BY(mutex_);       // highest durable mark in a written frame
   bool unsynced_ ABSL_GUARDED_BY(mutex_) = false;  // something written waits for a sync
 
   Generation announced_ ABSL_GUARDED_BY(mutex_);
@@ -274,9 +279,7 @@ uint64_t LogWriterImpl::WorstBytes(uint64_t bytes, uint64_t records) const {
 
 // Frames end at or below this offset: a segment's last block stays unused, so that a position behind
 // any frame lies within the frame's segment, and keeps it from being released.
-uint64_t LogWriterImpl::OffsetMax() const {
-  return segment_->file.bytes - geometry_.block_bytes;
-}
+uint64_t LogWriterImpl::OffsetMax() const { return segment_->file.bytes - geometry_.block_bytes; }
 
 uint64_t LogWriterImpl::RoomInSegment() const {
   return OffsetMax() - std::min(OffsetMax(), gather_->next_frame_offset());
@@ -375,8 +378,8 @@ absl::StatusOr<Lsn> LogWriterImpl::Append(std::string_view record) {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(failure_);
   if (!gather_->CanExtend(record_bytes, geometry_.frame_max, OffsetMax())) {
-    const absl::Status status = MakeRoom(
-        RoundUp(kFrameHeaderBytes + record_bytes, geometry_.block_bytes));
+    const absl::Status status =
+        MakeRoom(RoundUp(kFrameHeaderBytes + record_bytes, geometry_.block_bytes));
     if (!status.ok()) return failure_.ok() ? Fail(status) : failure_;
     if (!gather_->CanExtend(record_bytes, geometry_.frame_max, OffsetMax())) gather_->Open();
   }
@@ -550,9 +553,9 @@ absl::Status LogWriterImpl::Complete(const Job& job, const io::FlushOutcome& out
 }
 
 absl::Status LogWriterImpl::Fail(const absl::Status& reason) {
-  failure_ = MakeStatus(absl::StatusCode::kUnavailable,
-                        "the log has stopped, reopen the database to recover: %s",
-                        MessageOf(reason));
+  failure_ =
+      MakeStatus(absl::StatusCode::kUnavailable,
+                 "the log has stopped, reopen the database to recover: %s", MessageOf(reason));
   served_[0].SignalAll();
   served_[1].SignalAll();
   baton_free_.SignalAll();
@@ -663,8 +666,8 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Create(io::FileSystem* fil
   const uint64_t beyond = std::max(pool->end_at_open(), floor).value + 1;
   KEEL_ASSIGN_OR_RETURN(Segment* const segment, pool->Take());
   SegmentPool* const spares = pool.get();
-  auto writer = std::make_unique<LogWriterImpl>(file_system, identity, options, geometry,
-                                                std::move(pool));
+  auto writer =
+      std::make_unique<LogWriterImpl>(file_system, identity, options, geometry, std::move(pool));
   KEEL_RETURN_IF_ERROR(writer->Begin(segment, Lsn{RoundUp(beyond, kFreshLogUnit)}));
   // Without spares the log works until its segment is full; Reserve tells then.
   spares->MakeSpares(kSparesWanted).IgnoreError();

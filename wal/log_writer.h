@@ -34,7 +34,7 @@ namespace keel::wal {
 struct LogWriterOptions {
   uint64_t segment_bytes = uint64_t{64} << 20;       // segments double up to this
   uint64_t first_segment_bytes = uint64_t{1} << 20;  // capped by segment_bytes
-  uint64_t block_bytes = 4096;                       // frames are padded to a multiple of this
+  uint64_t block_bytes = 4096;  // frames are padded to a multiple of this; 64 KiB at most
   size_t max_frame_bytes = size_t{1} << 20;  // capped by a quarter of the smallest segment in use
   size_t buffer_bytes = size_t{4} << 20;     // frames gathered but not yet written, at most
   int write_attempts = 5;                    // of one flush's write (L4)
@@ -46,10 +46,10 @@ struct LogWriterOptions {
 
 struct LogStats {
   io::FlushMethod flush_method = io::FlushMethod::kWriteThenSync;
-  uint64_t segments = 0;         // files
-  uint64_t spare_segments = 0;   // of these, ready for use
-  uint64_t segment_bytes = 0;    // of all files
-  uint64_t bytes_written = 0;    // since open, with padding
+  uint64_t segments = 0;        // files
+  uint64_t spare_segments = 0;  // of these, ready for use
+  uint64_t segment_bytes = 0;   // of all files
+  uint64_t bytes_written = 0;   // since open, with padding
   uint64_t records = 0;
   uint64_t frames = 0;
   uint64_t flushes = 0;

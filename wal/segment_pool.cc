@@ -88,28 +88,36 @@ absl::Status SegmentPool::Adopt(std::vector<SegmentFile> files, Lsn keep_from) {
   return absl::OkStatus();
 }
 
-// Finds out what a file holds, from its header or, if that is damaged, from its newest frame. False
-// if it shows neither.
+// Finds out what a file holds. False if it shows neither header nor frame.
+//
+// A valid header may be that of an earlier use: a crash can lose the newer header and keep the frames
+// written along with it, which a reader believes. They begin with the segment's first frame, so with
+// a valid header it is enough to look at where that can be.
 absl::StatusOr<bool> SegmentPool::FindContents(Segment* segment) {
   SegmentFile& file = segment->file;
+  uint64_t search_bytes = file.bytes;
   if (file.has_header()) {
     if (file.header.database() != options_.database) return OfAnotherDatabase(file);
     if (file.header.segment != 0) {
       SetContents(segment, file.header.first_lsn, file.header.end(), file.header.salt);
     }
-    return true;
+    search_bytes = std::min<uint64_t>(search_bytes, kLogBlockBytesMax + kFrameBytesMax);
+  } else {
+    file.header = SegmentHeader();
   }
-  file.header = SegmentHeader();
-  FrameScanner scanner(file.file.get(), file.bytes);
+  FrameScanner scanner(file.file.get(), search_bytes);
   FoundFrame frame;
+  bool found = false;
   while (true) {
-    KEEL_ASSIGN_OR_RETURN(const bool found, scanner.Next(&frame));
-    if (!found) return file.header.segment != 0;
-    if (frame.header.database() != options_.database) return OfAnotherDatabase(file);
+    KEEL_ASSIGN_OR_RETURN(const bool more, scanner.Next(&frame));
+    if (!more || (file.has_header() && frame.offset > kLogBlockBytesMax)) break;
+    found = true;
     if (frame.header.segment <= file.header.segment) continue;
+    if (frame.header.database() != options_.database) return OfAnotherDatabase(file);
     file.header.segment = frame.header.segment;
     SetContents(segment, frame.base().value, frame.base().value + file.bytes, frame.header.salt);
   }
+  return file.has_header() || found;
 }
 
 absl::StatusOr<Segment*> SegmentPool::Take() {

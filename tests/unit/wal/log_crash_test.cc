@@ -109,8 +109,7 @@ class World {
   void Checkpoint() {
     NoteDurable();
     if (durable_ == superblock_.first) return;
-    const size_t first =
-        superblock_.first + 1 + random_() % (durable_ - superblock_.first);
+    const size_t first = superblock_.first + 1 + random_() % (durable_ - superblock_.first);
     absl::StatusOr<LogStart> start = log_->StartAt(records_[first - 1].end);
     ASSERT_TRUE(start.ok()) << start.status();
     superblock_.start = *start;
@@ -150,8 +149,7 @@ class World {
     static constexpr CrashChoice kChoices[] = {CrashChoice::kRandom, CrashChoice::kTorn,
                                                CrashChoice::kNothing, CrashChoice::kEverything,
                                                CrashChoice::kRandom};
-    auto after = killed_only ? disk_->Copy()
-                             : disk_->AfterCrash(random_, kChoices[random_() % 5]);
+    auto after = killed_only ? disk_->Copy() : disk_->AfterCrash(random_, kChoices[random_() % 5]);
     log_.reset();
     disk_ = std::move(after);
   }

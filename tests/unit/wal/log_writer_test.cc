@@ -108,8 +108,8 @@ TEST(LogWriter, L3NextSegmentIsBegunOnlyAfterTheSyncOfThisOne) {
   for (const Call& call : disk.TakeCalls()) {
     if (call.kind == Call::Kind::kSync) unsynced.erase(call.name);
     if (call.kind != Call::Kind::kWrite) continue;
-    if (call.bytes == options.segment_bytes) continue;             // zeros of a spare
-    if (call.offset == 0 && call.bytes == 4096) continue;          // its first header
+    if (call.bytes == options.segment_bytes) continue;     // zeros of a spare
+    if (call.offset == 0 && call.bytes == 4096) continue;  // its first header
     unsynced.insert(call.name);
     EXPECT_EQ(unsynced.size(), 1u) << "two segments with unsynced writes";
     if (call.name != current) ++switches;
@@ -441,8 +441,8 @@ TEST(LogWriter, StartAtNamesExactlyTheRecordsBehind) {
   for (size_t i = 0; i < starts.size(); ++i) {
     auto read = ReadAll(&disk, starts[i]);
     ASSERT_TRUE(read.ok()) << i << ": " << read.status();
-    EXPECT_EQ(read->records, std::vector<std::string>(records.begin() + static_cast<ptrdiff_t>(i) + 1,
-                                                      records.end()))
+    EXPECT_EQ(read->records, std::vector<std::string>(
+                                 records.begin() + static_cast<ptrdiff_t>(i) + 1, records.end()))
         << i;
   }
 }

@@ -62,7 +62,9 @@ class MemoryFile final : public io::File {
  public:
   MemoryFile(std::filesystem::path path, uint32_t alignment, MemoryFileSystem* disk,
              std::shared_ptr<MemoryFileSystem::Inode> inode, bool read_only)
-      : File(std::move(path), alignment), disk_(disk), inode_(std::move(inode)),
+      : File(std::move(path), alignment),
+        disk_(disk),
+        inode_(std::move(inode)),
         read_only_(read_only) {}
 
   ~MemoryFile() override {
@@ -130,8 +132,8 @@ class MemoryFile final : public io::File {
     const absl::Status status = Begin(Call::Kind::kTruncate, size, 0);
     if (!status.ok()) return status;
     std::lock_guard lock(disk_->mutex_);
-    if (size > inode_->now.size() && disk_->UsedLocked() + size - inode_->now.size() >
-                                         disk_->capacity_) {
+    if (size > inode_->now.size() &&
+        disk_->UsedLocked() + size - inode_->now.size() > disk_->capacity_) {
       // A sparse file: the space is charged when blocks are written, which then fails.
     }
     inode_->now.resize(size);
@@ -183,8 +185,8 @@ class MemoryFile final : public io::File {
       inode_->unsynced[block].push_back(inode_->Now(block));
     }
     if (!disk_->late_fault_) return absl::OkStatus();
-    return disk_->late_fault_({Call::Kind::kWrite, path().filename().string(), offset,
-                               data.size(), io::SyncPurpose::kLogFlush, data_sync});
+    return disk_->late_fault_({Call::Kind::kWrite, path().filename().string(), offset, data.size(),
+                               io::SyncPurpose::kLogFlush, data_sync});
   }
 
   MemoryFileSystem* disk_;
@@ -332,8 +334,8 @@ void MemoryFileSystem::Put(const std::filesystem::path& path, std::vector<std::b
   durable_names_[path] = inode;
 }
 
-absl::StatusOr<std::unique_ptr<io::File>> MemoryFileSystem::Open(
-    const std::filesystem::path& path, const io::FileOptions& options) {
+absl::StatusOr<std::unique_ptr<io::File>> MemoryFileSystem::Open(const std::filesystem::path& path,
+                                                                 const io::FileOptions& options) {
   const absl::Status status = Begin({Call::Kind::kOpen, path.filename().string()});
   if (!status.ok()) return status;
   std::lock_guard lock(mutex_);

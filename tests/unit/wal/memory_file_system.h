@@ -91,8 +91,7 @@ class MemoryFileSystem : public io::FileSystem {
   absl::Status SyncDirectory(const std::filesystem::path& path, io::SyncPurpose purpose) override;
   absl::StatusOr<std::vector<std::string>> List(const std::filesystem::path& path) override;
   absl::StatusOr<bool> Exists(const std::filesystem::path& path) override;
-  absl::Status Rename(const std::filesystem::path& from,
-                      const std::filesystem::path& to) override;
+  absl::Status Rename(const std::filesystem::path& from, const std::filesystem::path& to) override;
   absl::Status Remove(const std::filesystem::path& path) override;
   absl::StatusOr<uint64_t> FreeSpace(const std::filesystem::path& path) override;
   io::Clock& clock() override;
