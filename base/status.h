@@ -19,12 +19,14 @@
 #define KEEL_STATUS_CONCAT_(a, b) KEEL_STATUS_CONCAT_INNER_(a, b)
 
 // Returns from the enclosing function with `expr`'s status if that is an error.
-#define KEEL_RETURN_IF_ERROR(expr)                   \
-  do {                                               \
-    absl::Status keel_status_ = (expr);              \
-    if (!keel_status_.ok()) [[unlikely]] {           \
-      return keel_status_;                           \
-    }                                                \
+#define KEEL_RETURN_IF_ERROR(expr) \
+  KEEL_RETURN_IF_ERROR_IMPL_(KEEL_STATUS_CONCAT_(keel_status_, __LINE__), expr)
+#define KEEL_RETURN_IF_ERROR_IMPL_(status, expr) \
+  do {                                           \
+    absl::Status status = (expr);                \
+    if (!status.ok()) [[unlikely]] {             \
+      return status;                             \
+    }                                            \
   } while (false)
 
 // Evaluates `expr` (a StatusOr); returns its error, or moves its value into `lhs`.

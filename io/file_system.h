@@ -132,6 +132,8 @@ class File {
   // else has it, perhaps another File of this process; the message names the holder where the
   // system knows it.
   virtual absl::Status TryLock(LockMode mode) = 0;
+  // Gives the lock back before the file is closed. Does nothing without a lock.
+  virtual void Unlock() {}
 
  protected:
   File(std::filesystem::path path, uint32_t alignment)

@@ -32,6 +32,7 @@ class PosixFile : public File {
   absl::Status Truncate(uint64_t size) override;
   absl::StatusOr<uint64_t> Size() override;
   absl::Status TryLock(LockMode mode) override;
+  void Unlock() override;
 
   // The parts of a transfer, for a queue that carries it out in its own way.
 
@@ -67,7 +68,6 @@ class PosixFile : public File {
   absl::Status Reserve(uint64_t offset, uint64_t end, uint64_t old_size);
   absl::Status WriteZeros(uint64_t from, uint64_t end);
   absl::Status SetSize(uint64_t size);
-  void Unlock();
 
   const Descriptor descriptor_;
   const bool read_only_;

@@ -4,6 +4,15 @@
 
 namespace keel::recovery {
 
+Operation RangeOperation(std::string_view begin, const std::optional<std::string>& end) {
+  Operation operation;
+  operation.kind = OperationKind::kDeleteRange;
+  operation.key = begin;
+  operation.has_end = end.has_value();
+  if (end) operation.value = *end;
+  return operation;
+}
+
 void EncodeOperationHead(const Operation& operation, std::string* out) {
   ByteWriter writer(out);
   writer.Fixed(static_cast<uint8_t>(operation.kind));

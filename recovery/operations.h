@@ -42,6 +42,9 @@ struct Operation {
   uint64_t savepoint = 0;
 };
 
+// A kDeleteRange; without an end it is unbounded. The views must outlive it.
+Operation RangeOperation(std::string_view begin, const std::optional<std::string>& end);
+
 // Appends the operation without its value; for kPut the value's bytes follow, `operation.value.size()` of
 // them, so that a large value need not be copied.
 void EncodeOperationHead(const Operation& operation, std::string* out);

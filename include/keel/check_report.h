@@ -34,7 +34,9 @@ struct CheckReport {
   uint64_t internal_pages = 0;
   uint64_t leaf_pages = 0;
   uint64_t value_pages = 0;       // of large values
-  uint64_t leaked_pages = 0;      // in use in the space map, reachable from nothing
+  // Whether the space map could be compared: not when a checkpoint ended during the check.
+  bool space_checked = false;
+  uint64_t leaked_pages = 0;  // in use in the space map, reachable from nothing
   std::vector<Damage> damages;
 
   bool ok() const { return damages.empty() && leaked_pages == 0; }

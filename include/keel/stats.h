@@ -30,7 +30,6 @@ struct DatabaseStats {
     Lsn visible;        // what a new snapshot contains
     Lsn durable;
     uint64_t number = 0;       // of the newest commit
-    uint64_t not_durable = 0;  // visible, but not yet durable
   } commits;
 
   struct Log {

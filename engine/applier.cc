@@ -1,0 +1,130 @@
+#include "engine/applier.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/status.h"
+#include "btree/tree.h"
+
+namespace keel::engine {
+
+using pager::TreeRoot;
+using recovery::Operation;
+using recovery::OperationKind;
+
+absl::Status Applier::RequireKeyspace(KeyspaceId keyspace) const {
+  if (state_->names->Exists(keyspace)) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kNotFound, "keyspace %d has been dropped", keyspace.value);
+}
+
+absl::Status Applier::Apply(const Operation& operation) {
+  switch (operation.kind) {
+    case OperationKind::kPut:
+      return Put(operation.keyspace, operation.key, operation.value);
+    case OperationKind::kDelete:
+      return Delete(operation.keyspace, operation.key);
+    case OperationKind::kDeleteRange:
+      return DeleteRange(operation);
+    case OperationKind::kCreateKeyspace:
+      return CreateKeyspace(operation.keyspace, operation.key);
+    case OperationKind::kDropKeyspace:
+      return DropKeyspace(operation.keyspace);
+    case OperationKind::kSavepoint:
+      SetSavepoint(operation.savepoint);
+      return absl::OkStatus();
+    case OperationKind::kRollbackTo:
+      return RollbackTo(operation.savepoint);
+  }
+  return MakeStatus(absl::StatusCode::kInvalidArgument, "unknown operation %d",
+                    static_cast<int>(operation.kind));
+}
+
+absl::Status Applier::Put(KeyspaceId keyspace, std::string_view key, std::string_view value) {
+  KEEL_RETURN_IF_ERROR(RequireKeyspace(keyspace));
+  session_->set_space_use(pager::SpaceUse::kOrdinary);
+  TreeRoot root = state_->roots.Get(keyspace);
+  KEEL_RETURN_IF_ERROR(btree::Put(*session_, keyspace, &root, key, value).status());
+  state_->roots.Set(keyspace, root);
+  return absl::OkStatus();
+}
+
+absl::Status Applier::Delete(KeyspaceId keyspace, std::string_view key) {
+  KEEL_RETURN_IF_ERROR(RequireKeyspace(keyspace));
+  session_->set_space_use(pager::SpaceUse::kDelete);
+  TreeRoot root = state_->roots.Get(keyspace);
+  KEEL_ASSIGN_OR_RETURN(const bool deleted, btree::Delete(*session_, keyspace, &root, key));
+  if (deleted) state_->roots.Set(keyspace, root);
+  return absl::OkStatus();
+}
+
+absl::Status Applier::DeleteRange(const Operation& operation) {
+  KEEL_RETURN_IF_ERROR(RequireKeyspace(operation.keyspace));
+  session_->set_space_use(pager::SpaceUse::kDelete);
+  btree::Range range{.begin = operation.key};
+  if (operation.has_end) range.end = operation.value;
+  const pager::WriteSession::Mark mark = session_->SetMark();
+  TreeRoot root = state_->roots.Get(operation.keyspace);
+  const absl::StatusOr<uint64_t> deleted =
+      btree::DeleteRange(*session_, operation.keyspace, &root, range);
+  if (!deleted.ok()) {
+    session_->RollbackTo(mark);
+    session_->ReleaseMark(mark);
+    return deleted.status();
+  }
+  session_->ReleaseMark(mark);
+  state_->roots.Set(operation.keyspace, root);
+  return absl::OkStatus();
+}
+
+absl::Status Applier::CreateKeyspace(KeyspaceId keyspace, std::string_view name) {
+  auto names = std::make_shared<KeyspaceNames>(*state_->names);
+  names->Add(keyspace, name);
+  state_->names = std::move(names);
+  state_->roots.Set(keyspace, TreeRoot{});
+  return absl::OkStatus();
+}
+
+absl::Status Applier::DropKeyspace(KeyspaceId keyspace) {
+  KEEL_RETURN_IF_ERROR(RequireKeyspace(keyspace));
+  const pager::WriteSession::Mark mark = session_->SetMark();
+  const absl::Status dropped =
+      btree::DropTree(*session_, keyspace, state_->roots.Get(keyspace));
+  if (!dropped.ok()) {
+    session_->RollbackTo(mark);
+    session_->ReleaseMark(mark);
+    return dropped;
+  }
+  session_->ReleaseMark(mark);
+  auto names = std::make_shared<KeyspaceNames>(*state_->names);
+  names->Remove(keyspace);
+  state_->names = std::move(names);
+  state_->roots.Set(keyspace, TreeRoot{});
+  return absl::OkStatus();
+}
+
+void Applier::SetSavepoint(uint64_t number) {
+  savepoints_.push_back(SavepointState{number, session_->SetMark(), *state_});
+}
+
+absl::Status Applier::RollbackTo(uint64_t number) {
+  const auto found = std::find_if(savepoints_.begin(), savepoints_.end(),
+                                  [&](const SavepointState& s) { return s.number == number; });
+  if (found == savepoints_.end()) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                      "savepoint %d is not one of this transaction, or was rolled back", number);
+  }
+  session_->RollbackTo(found->mark);
+  *state_ = found->state;
+  savepoints_.erase(found + 1, savepoints_.end());
+  return absl::OkStatus();
+}
+
+void Applier::Rollback(const TreeState& state) {
+  session_->Rollback();
+  *state_ = state;
+  savepoints_.clear();
+}
+
+}  // namespace keel::engine

@@ -1,0 +1,61 @@
+// Applies operations to trees: the one code path for autocommit, transactions and redo.
+
+#ifndef KEEL_ENGINE_APPLIER_H_
+#define KEEL_ENGINE_APPLIER_H_
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/types.h"
+#include "engine/version.h"
+#include "pager/write_session.h"
+#include "recovery/operations.h"
+
+namespace keel::engine {
+
+// Works on one TreeState with one session. REQUIRES: the writer lock.
+//
+// A single-key operation that fails has changed nothing. A range or keyspace operation sets a mark first
+// and goes back to it when it fails, so it has changed nothing either.
+class Applier {
+ public:
+  Applier(pager::WriteSession* session, TreeState* state) : session_(session), state_(state) {}
+
+  absl::Status Apply(const recovery::Operation& operation);
+
+  absl::Status Put(KeyspaceId keyspace, std::string_view key, std::string_view value);
+  absl::Status Delete(KeyspaceId keyspace, std::string_view key);
+  absl::Status DeleteRange(const recovery::Operation& operation);
+  absl::Status CreateKeyspace(KeyspaceId keyspace, std::string_view name);
+  absl::Status DropKeyspace(KeyspaceId keyspace);
+
+  // Savepoints are numbered from 1 in ascending order by the caller.
+  void SetSavepoint(uint64_t number);
+  // FailedPrecondition if there is none of that number.
+  absl::Status RollbackTo(uint64_t number);
+  // Back to the start, which had `state`.
+  void Rollback(const TreeState& state);
+  // The transaction was published: its savepoints are gone.
+  void ForgetSavepoints() { savepoints_.clear(); }
+  size_t savepoints() const { return savepoints_.size(); }
+
+ private:
+  struct SavepointState {
+    uint64_t number;
+    pager::WriteSession::Mark mark;
+    TreeState state;
+  };
+
+  absl::Status RequireKeyspace(KeyspaceId keyspace) const;
+
+  pager::WriteSession* session_;
+  TreeState* state_;
+  std::vector<SavepointState> savepoints_;
+};
+
+}  // namespace keel::engine
+
+#endif  // KEEL_ENGINE_APPLIER_H_

@@ -1,0 +1,164 @@
+#include "engine/background.h"
+
+#include "engine/database_impl.h"
+#include "engine/fork_guard.h"
+
+namespace keel::engine {
+
+namespace {
+
+constexpr size_t kWriteBatch = 256;        // pages written back in one go
+constexpr double kWriteBackShare = 0.4;    // of frames dirty, from which pages are written ahead
+constexpr uint64_t kReclaimBatch = 4096;   // deaths examined in one go
+constexpr absl::Duration kPagePeriod = absl::Milliseconds(50);
+constexpr absl::Duration kCheckpointPeriod = absl::Seconds(1);
+constexpr int kQuietRounds = 3;            // of the log thread, before it sleeps until woken
+
+}  // namespace
+
+Background::Background(Database::Impl* database)
+    : database_(database), process_(ForkGeneration()) {}
+
+Background::~Background() { Stop(); }
+
+void Background::Start() {
+  if (database_->options().background != keel::Background::kThreads) return;
+  threads_.emplace_back([this] { LogLoop(); });
+  threads_.emplace_back([this] { CheckpointLoop(); });
+  threads_.emplace_back([this] { PageLoop(); });
+}
+
+void Background::Stop() {
+  if (ForkGeneration() != process_) {
+    for (std::thread& thread : threads_) thread.detach();
+    threads_.clear();
+    return;
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    log_signal_.changed.SignalAll();
+    checkpoint_signal_.changed.SignalAll();
+    page_signal_.changed.SignalAll();
+    checkpoint_ended_.SignalAll();
+  }
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+bool Background::WaitFor(Signal& signal, absl::Duration time) {
+  absl::MutexLock lock(&mutex_);
+  if (!signal.raised && !stopping_) signal.changed.WaitWithTimeout(&mutex_, time);
+  signal.raised = false;
+  return !stopping_;
+}
+
+void Background::Raise(Signal& signal) {
+  absl::MutexLock lock(&mutex_);
+  signal.raised = true;
+  signal.changed.Signal();
+}
+
+void Background::WakeLog() { Raise(log_signal_); }
+void Background::RequestCheckpoint() { Raise(checkpoint_signal_); }
+void Background::RequestPages() { Raise(page_signal_); }
+
+// Flushes what kAsync commits promised, and writes the idle mark once nothing has been flushed for a round.
+// Returns whether there was anything to do.
+bool Background::MaintainLog() {
+  Database::Impl& db = *database_;
+  wal::LogWriter& log = *db.storage().log;
+  if (!log.failure().ok()) return false;
+  const Lsn durable = log.durable();
+  if (log.end() > durable) {
+    if (const absl::Status status = log.Flush(log.end()); !status.ok()) {
+      db.Stop(status);
+    } else {
+      db.registry().AdvanceVisible(log.durable());
+    }
+    last_flushed_ = log.durable().value;
+    return true;
+  }
+  if (last_flushed_.exchange(durable.value) != durable.value) return true;
+  if (const absl::Status status = log.WriteIdleMark(); !status.ok()) db.Stop(status);
+  return false;
+}
+
+void Background::LogLoop() {
+  const absl::Duration interval = database_->options().async_flush_interval;
+  int quiet = 0;
+  while (true) {
+    quiet = MaintainLog() ? 0 : quiet + 1;
+    const bool sleep = quiet >= kQuietRounds;
+    log_asleep_.store(sleep, std::memory_order_relaxed);
+    // A commit that saw the flag just before it was set is found within a second.
+    if (!WaitFor(log_signal_, sleep ? absl::Seconds(1) : interval)) return;
+    log_asleep_.store(false, std::memory_order_relaxed);
+  }
+}
+
+void Background::CheckpointLoop() {
+  while (WaitFor(checkpoint_signal_, kCheckpointPeriod)) {
+    const bool asked = [&] {
+      absl::MutexLock lock(&mutex_);
+      return checkpoints_begun_ != checkpoints_ended_;
+    }();
+    const bool due = database_->log_bytes_since_checkpoint() >=
+                     database_->options().checkpoint_log_bytes;
+    if (!asked && !due) continue;
+    uint64_t begun = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      begun = checkpoints_begun_;
+    }
+    const absl::Status status = database_->RunCheckpoint(/*clean=*/false);
+    absl::MutexLock lock(&mutex_);
+    checkpoints_ended_ = begun;
+    checkpoint_status_ = status;
+    checkpoint_ended_.SignalAll();
+  }
+}
+
+absl::Status Background::AwaitCheckpoint() {
+  if (database_->options().background == keel::Background::kManual) {
+    return database_->RunCheckpoint(/*clean=*/false);
+  }
+  absl::MutexLock lock(&mutex_);
+  const uint64_t mine = ++checkpoints_begun_;
+  checkpoint_signal_.raised = true;
+  checkpoint_signal_.changed.Signal();
+  while (checkpoints_ended_ < mine && !stopping_) checkpoint_ended_.Wait(&mutex_);
+  if (checkpoints_ended_ < mine) return absl::FailedPreconditionError("the database is closing");
+  return checkpoint_status_;
+}
+
+void Background::MaintainPages() {
+  Database::Impl& db = *database_;
+  pager::PageCache& cache = *db.storage().cache;
+  while (db.registry().Reclaim(kReclaimBatch) > 0) {
+  }
+  cache.Replenish();
+  while (cache.DirtyAbove(kWriteBackShare)) {
+    const absl::StatusOr<size_t> written = cache.WriteBack(kWriteBatch);
+    // An error stays with the page, which stays dirty; the checkpoint that needs it reports it.
+    if (!written.ok() || *written == 0) break;
+  }
+}
+
+void Background::PageLoop() {
+  do {
+    MaintainPages();
+  } while (WaitFor(page_signal_, kPagePeriod));
+}
+
+absl::Status Background::RunOnce() {
+  MaintainLog();
+  MaintainPages();
+  Database::Impl& db = *database_;
+  if (db.log_bytes_since_checkpoint() >= db.options().checkpoint_log_bytes) {
+    return db.RunCheckpoint(/*clean=*/false);
+  }
+  return db.Usable();
+}
+
+}  // namespace keel::engine

@@ -1,0 +1,86 @@
+// What runs beside the callers: log upkeep, checkpoints, page writing and reclaiming.
+//
+// With Background::kThreads one thread each for the log, for checkpoints and for pages, so that a slow
+// checkpoint delays neither a flush nor a page write. With kManual nothing runs by itself: RunOnce does one
+// round of everything, and whoever has to wait for background work performs it.
+
+#ifndef KEEL_ENGINE_BACKGROUND_H_
+#define KEEL_ENGINE_BACKGROUND_H_
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/status.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include <keel/database.h>
+
+namespace keel::engine {
+
+// Thread-safe.
+class Background {
+ public:
+  explicit Background(Database::Impl* database);
+  ~Background();
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  // Starts the threads (kThreads). REQUIRES: not read-only.
+  void Start();
+  // Ends and joins them. Idempotent.
+  void Stop();
+
+  // Something was committed: the log thread has a flush or a mark to think of. Cheap when it is awake.
+  void NoteCommit() {
+    if (log_asleep_.load(std::memory_order_relaxed)) WakeLog();
+  }
+  // A checkpoint is due.
+  void RequestCheckpoint();
+  // Dirty frames are many, or free ones few.
+  void RequestPages();
+
+  // One round on the calling thread (kManual).
+  absl::Status RunOnce();
+  // Waits until a checkpoint has ended that began after this call, or performs one (kManual). Its status.
+  absl::Status AwaitCheckpoint();
+
+ private:
+  struct Signal {
+    absl::CondVar changed;
+    bool raised = false;
+  };
+
+  void LogLoop();
+  void CheckpointLoop();
+  void PageLoop();
+  void WakeLog();
+  bool MaintainLog();
+  void MaintainPages();
+  // Waits until the signal is raised or the time is over; false: stop.
+  bool WaitFor(Signal& signal, absl::Duration time) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Raise(Signal& signal) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  Database::Impl* database_;
+  const uint32_t process_;  // fork generation: a child has none of the threads
+  std::atomic<bool> log_asleep_ = false;
+  std::atomic<uint64_t> last_flushed_ = 0;  // of the log thread's previous round
+
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  Signal log_signal_;
+  Signal checkpoint_signal_;
+  Signal page_signal_;
+  absl::CondVar checkpoint_ended_;
+  uint64_t checkpoints_begun_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t checkpoints_ended_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status checkpoint_status_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace keel::engine
+
+#endif  // KEEL_ENGINE_BACKGROUND_H_

@@ -1,0 +1,224 @@
+#include "engine/checkpointer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "btree/young_pages.h"
+
+namespace keel::engine {
+
+using pager::Catalogue;
+using pager::CatalogueKeyspace;
+using pager::SpaceUse;
+using pager::Superblock;
+
+namespace {
+
+constexpr int kMapRounds = 8;
+
+Catalogue DescribeVersion(const Version& version) {
+  Catalogue catalogue;
+  catalogue.next_keyspace = version.state.names->next().value;
+  for (const auto& [id, name] : version.state.names->names()) {
+    const KeyspaceId keyspace{id};
+    catalogue.keyspaces.push_back(
+        CatalogueKeyspace{keyspace, name, version.state.roots.Get(keyspace)});
+  }
+  return catalogue;
+}
+
+}  // namespace
+
+Checkpointer::Checkpointer(Storage* storage, VersionRegistry* registry,
+                           std::vector<PageId> catalogue_pages)
+    : storage_(storage),
+      registry_(registry),
+      pair_(storage->superblock_pair),
+      next_generation_{(storage->incarnation << kEpochCounterBits) + 1},
+      catalogue_pages_(std::move(catalogue_pages)),
+      lsn_(storage->superblock.chosen.log_start.value),
+      superblock_(storage->superblock.chosen) {}
+
+Epoch Checkpointer::epoch() const {
+  absl::MutexLock lock(&figures_mutex_);
+  return superblock_.epoch;
+}
+
+Superblock Checkpointer::superblock() const {
+  absl::MutexLock lock(&figures_mutex_);
+  return superblock_;
+}
+
+absl::Status Checkpointer::Inspect(
+    absl::FunctionRef<absl::Status(Epoch epoch, const std::vector<PageId>& catalogue)> look) const {
+  absl::MutexLock lock(&mutex_);
+  return look(epoch(), catalogue_pages_);
+}
+
+CheckpointFigures Checkpointer::figures() const {
+  absl::MutexLock lock(&figures_mutex_);
+  return figures_;
+}
+
+absl::Status Checkpointer::Run(bool clean, bool* fatal) {
+  absl::MutexLock lock(&mutex_);
+  *fatal = false;
+  const bool up_to_date = registry_->Visible()->epoch == epoch() && named_log_;
+  if (up_to_date && !clean) return absl::OkStatus();
+  return RunLocked(clean, fatal);
+}
+
+absl::Status Checkpointer::RunLocked(bool clean, bool* fatal) {
+  const absl::Duration begin = storage_->clock().Now();
+  Attempt attempt;
+  attempt.version = registry_->BeginCheckpoint();
+  attempt.generation = next_generation_;
+  ++next_generation_.value;
+  absl::Status status = storage_->log->Flush(attempt.version->lsn);
+  *fatal = !status.ok();
+  if (status.ok()) status = WritePages(attempt);
+  if (status.ok()) status = WriteMeta(attempt);
+  if (status.ok()) {
+    status = MakeDurable(attempt, clean);
+    *fatal = !status.ok();  // a sync failed, or a superblock may be half written (K2, S3)
+  }
+  if (status.ok()) {
+    status = Release(attempt, clean);
+    *fatal = !status.ok();
+  } else {
+    Abandon(attempt);
+  }
+  Record(status, storage_->clock().Now() - begin, attempt.young.size());
+  return status;
+}
+
+absl::Status Checkpointer::WritePages(Attempt& attempt) {
+  CachePages pages(storage_->cache.get());
+  const Epoch since = epoch();
+  for (const auto& [id, name] : attempt.version->state.names->names()) {
+    const KeyspaceId keyspace{id};
+    KEEL_RETURN_IF_ERROR(btree::CollectYoungPages(
+        pages, keyspace, attempt.version->state.roots.Get(keyspace), since, &attempt.young));
+  }
+  return storage_->cache->WriteBack(attempt.young);
+}
+
+absl::Status Checkpointer::SizeCatalogue(Attempt& attempt, uint64_t pages) {
+  std::vector<PageId>& have = attempt.catalogue_pages;
+  if (have.size() > pages) {
+    FreeCatalogue({have.begin() + static_cast<ptrdiff_t>(pages), have.end()});
+    have.resize(pages);
+  }
+  while (have.size() < pages) {
+    KEEL_ASSIGN_OR_RETURN(
+        const pager::PageRun run,
+        storage_->space->Allocate(pages - have.size(), SpaceUse::kCheckpoint));
+    for (uint64_t i = 0; i < run.count; ++i) have.push_back(PageId{run.first.value + i});
+  }
+  return absl::OkStatus();
+}
+
+// The map holds the catalogue's pages, and the catalogue the map's directory: so the pages are allocated first, as
+// many as a directory that covers them takes.
+absl::Status Checkpointer::WriteMap(Attempt& attempt, Catalogue* catalogue) {
+  pager::PageSet born;
+  for (int round = 0; round < kMapRounds; ++round) {
+    born = attempt.young;
+    for (const PageId id : attempt.catalogue_pages) born.Insert(id);
+    catalogue->groups.assign(storage_->space->DirectoryEntries(born), {});
+    const uint64_t pages = pager::CataloguePages(pager::EncodeCatalogue(*catalogue).size(),
+                                                 storage_->cache->page_bytes());
+    if (pages == attempt.catalogue_pages.size()) break;
+    KEEL_RETURN_IF_ERROR(SizeCatalogue(attempt, pages));
+  }
+  const size_t groups = catalogue->groups.size();
+  pager::PageSet died = registry_->DiedBetween(epoch(), attempt.version->epoch);
+  for (const PageId id : catalogue_pages_) died.Insert(id);
+  KEEL_ASSIGN_OR_RETURN(catalogue->groups,
+                        storage_->space->WriteCheckpoint(attempt.generation, born, died));
+  KEEL_CHECK(catalogue->groups.size() == groups);
+  return absl::OkStatus();
+}
+
+absl::Status Checkpointer::WriteMeta(Attempt& attempt) {
+  Catalogue catalogue = DescribeVersion(*attempt.version);
+  KEEL_RETURN_IF_ERROR(WriteMap(attempt, &catalogue));
+  KEEL_ASSIGN_OR_RETURN(
+      attempt.superblock.catalogue,
+      pager::WriteCataloguePages(*storage_->data_file, storage_->superblock.chosen.database,
+                                 storage_->cache->page_bytes(), attempt.generation,
+                                 attempt.catalogue_pages, pager::EncodeCatalogue(catalogue)));
+  return NameLogStart(attempt);
+}
+
+absl::Status Checkpointer::NameLogStart(Attempt& attempt) {
+  const pager::CatalogueReference catalogue = attempt.superblock.catalogue;
+  attempt.superblock = superblock();
+  attempt.superblock.catalogue = catalogue;
+  attempt.superblock.incarnation = storage_->incarnation;
+  attempt.superblock.generation = attempt.generation;
+  attempt.superblock.epoch = attempt.version->epoch;
+  attempt.superblock.commit_number = attempt.version->number;
+  attempt.superblock.page_count = storage_->space->page_count();
+  wal::LogStart start = storage_->log->start();
+  // A version recovered from an older log is complete in itself: the fresh log begins behind it.
+  if (attempt.version->lsn > start.lsn) {
+    KEEL_ASSIGN_OR_RETURN(start, storage_->log->StartAt(attempt.version->lsn));
+  }
+  attempt.superblock.log_start = start.lsn;
+  attempt.superblock.log_chain = start.chain;
+  attempt.superblock.log_salt = start.salt;
+  return absl::OkStatus();
+}
+
+absl::Status Checkpointer::MakeDurable(Attempt& attempt, bool clean) {
+  attempt.superblock.clean = clean;
+  KEEL_RETURN_IF_ERROR(storage_->data_file->Sync(io::SyncPurpose::kCheckpointPages));
+  KEEL_RETURN_IF_ERROR(
+      pager::WriteSuperblock(*storage_->data_file, attempt.superblock, 1 - pair_));
+  pair_ = 1 - pair_;
+  named_log_ = true;
+  storage_->space->FinishCheckpoint(true);
+  return absl::OkStatus();
+}
+
+absl::Status Checkpointer::Release(const Attempt& attempt, bool clean) {
+  const Epoch previous = epoch();
+  {
+    absl::MutexLock lock(&figures_mutex_);
+    superblock_ = attempt.superblock;
+  }
+  lsn_.store(attempt.superblock.log_start.value, std::memory_order_release);
+  const std::vector<PageId> old_catalogue =
+      std::exchange(catalogue_pages_, attempt.catalogue_pages);
+  storage_->log->AnnounceGeneration(attempt.generation);
+  if (clean) return absl::OkStatus();  // nothing is used again after a clean end
+  KEEL_RETURN_IF_ERROR(storage_->log->FlushGeneration());
+  FreeCatalogue(old_catalogue);
+  registry_->ReleaseKeeper(previous);
+  return storage_->log->Release(attempt.superblock.log_start);
+}
+
+void Checkpointer::Abandon(const Attempt& attempt) {
+  storage_->space->FinishCheckpoint(false);
+  FreeCatalogue(attempt.catalogue_pages);
+  registry_->ReleaseKeeper(attempt.version->epoch);
+}
+
+void Checkpointer::FreeCatalogue(const std::vector<PageId>& pages) {
+  pager::PageSet set;
+  for (const PageId id : pages) set.Insert(id);
+  storage_->cache->Retire(set);
+}
+
+void Checkpointer::Record(const absl::Status& status, absl::Duration duration, uint64_t pages) {
+  absl::MutexLock lock(&figures_mutex_);
+  ++(status.ok() ? figures_.completed : figures_.failed);
+  figures_.last_error = status.ok() ? std::string() : std::string(MessageOf(status));
+  figures_.last_duration = duration;
+  figures_.last_pages = pages;
+}
+
+}  // namespace keel::engine

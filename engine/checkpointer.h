@@ -1,0 +1,109 @@
+// Checkpoints: the visible version becomes durable in the data file, and the log is cut.
+//
+// The order, and why no step may move:
+//   1  keep the visible version V (its pages stay)
+//   2  flush the log through V          the data file never holds what the log does not
+//   3  write V's pages younger than N   a frozen page never changes, so writers go on meanwhile
+//   4  allocate catalogue pages, write changed bitmaps into the slots that N does not name, write the catalogue
+//   5  sync                             all that the superblock will refer to is durable
+//   6  write and sync the superblock    the checkpoint exists from here on
+//   7  flush a frame that carries the new generation (R7)
+//   8  release N's pages, N's catalogue, and the log below V
+//
+// K1  One checkpoint at a time. A checkpoint never takes the writer lock, the commit queue or user code.
+// K2  After a failed sync no superblock is written; the database stops (G4).
+// K3  A failed attempt uses up its generation and leaves N and everything that N needs.
+
+#ifndef KEEL_ENGINE_CHECKPOINTER_H_
+#define KEEL_ENGINE_CHECKPOINTER_H_
+
+#include <absl/base/thread_annotations.h>
+#include <absl/functional/function_ref.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/storage.h"
+#include "engine/version_registry.h"
+#include "pager/catalogue.h"
+
+namespace keel::engine {
+
+struct CheckpointFigures {
+  uint64_t completed = 0;
+  uint64_t failed = 0;
+  std::string last_error;
+  absl::Duration last_duration;
+  uint64_t last_pages = 0;  // young pages of the last one, already written ones among them
+};
+
+// Thread-safe.
+class Checkpointer {
+ public:
+  // `catalogue_pages` hold the catalogue of the checkpoint that was found at open.
+  Checkpointer(Storage* storage, VersionRegistry* registry, std::vector<PageId> catalogue_pages);
+
+  // One checkpoint of the visible version. Does nothing when that is the last one already, unless a new
+  // superblock is needed (the first call after open, or `clean`). `clean`: nothing is committed behind it. Errors
+  // other than a failed sync leave everything as it was; `*fatal` tells the two apart.
+  absl::Status Run(bool clean, bool* fatal) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // The last durable one.
+  Epoch epoch() const ABSL_LOCKS_EXCLUDED(figures_mutex_);
+  Lsn lsn() const { return Lsn{lsn_.load(std::memory_order_acquire)}; }
+  pager::Superblock superblock() const ABSL_LOCKS_EXCLUDED(figures_mutex_);
+  // Runs `look` on the last durable checkpoint and its catalogue's pages while no other one begins.
+  absl::Status Inspect(
+      absl::FunctionRef<absl::Status(Epoch epoch, const std::vector<PageId>& catalogue)> look) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  CheckpointFigures figures() const ABSL_LOCKS_EXCLUDED(figures_mutex_);
+
+ private:
+  // What an attempt has made so far.
+  struct Attempt {
+    std::shared_ptr<const Version> version;
+    Generation generation;
+    pager::PageSet young;
+    std::vector<PageId> catalogue_pages;
+    pager::Superblock superblock;
+  };
+
+  absl::Status RunLocked(bool clean, bool* fatal) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status WritePages(Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status WriteMeta(Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status SizeCatalogue(Attempt& attempt, uint64_t pages)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status WriteMap(Attempt& attempt, pager::Catalogue* catalogue)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status NameLogStart(Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status MakeDurable(Attempt& attempt, bool clean) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Release(const Attempt& attempt, bool clean) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Abandon(const Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FreeCatalogue(const std::vector<PageId>& pages);
+  void Record(const absl::Status& status, absl::Duration duration, uint64_t pages);
+
+  Storage* storage_;
+  VersionRegistry* registry_;
+
+  mutable absl::Mutex mutex_;
+  bool named_log_ ABSL_GUARDED_BY(mutex_) = false;  // a superblock names this open's log
+  int pair_ ABSL_GUARDED_BY(mutex_);
+  Generation next_generation_ ABSL_GUARDED_BY(mutex_);
+  std::vector<PageId> catalogue_pages_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<uint64_t> lsn_;
+
+  mutable absl::Mutex figures_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  pager::Superblock superblock_ ABSL_GUARDED_BY(figures_mutex_);
+  CheckpointFigures figures_ ABSL_GUARDED_BY(figures_mutex_);
+};
+
+}  // namespace keel::engine
+
+#endif  // KEEL_ENGINE_CHECKPOINTER_H_

@@ -1,0 +1,163 @@
+#include "engine/create.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "engine/storage.h"
+#include "engine/version.h"
+#include "pager/catalogue.h"
+#include "pager/page_set.h"
+#include "pager/space_map.h"
+#include "pager/superblock.h"
+
+namespace keel::engine {
+
+using pager::Superblock;
+
+namespace {
+
+// Incarnation and generation of the empty database; the first open for writing is incarnation 2.
+constexpr uint64_t kFirstIncarnation = 1;
+constexpr Generation kFirstGeneration{uint64_t{1} << kEpochCounterBits};
+constexpr int kFirstPair = 0;
+constexpr absl::Duration kRetry = absl::Milliseconds(20);
+
+class Creator {
+ public:
+  Creator(io::FileSystem& file_system, std::filesystem::path directory, const Options& options)
+      : file_system_(file_system), directory_(std::move(directory)), options_(options) {}
+
+  absl::StatusOr<bool> Create();
+
+ private:
+  absl::Status MakeDirectory(const std::filesystem::path& path);
+  absl::Status CheckDirectory();
+  // The temporary file, locked; none if somebody else finished first.
+  absl::StatusOr<std::unique_ptr<io::File>> OpenTemporary();
+  absl::Status WriteContents(io::File& file);
+  absl::Status WriteCheckpoint(io::File& file, pager::SpaceMap& space, Superblock& superblock);
+  absl::Status WriteBothPairs(io::File& file, const Superblock& superblock);
+
+  std::filesystem::path data() const { return directory_ / kDataFileName; }
+  std::filesystem::path temporary() const { return directory_ / kDataFileTemporaryName; }
+
+  io::FileSystem& file_system_;
+  const std::filesystem::path directory_;
+  const Options& options_;
+};
+
+absl::Status Creator::MakeDirectory(const std::filesystem::path& path) {
+  const absl::Status made = file_system_.CreateDirectory(path);
+  return made.code() == absl::StatusCode::kAlreadyExists ? absl::OkStatus() : made;
+}
+
+absl::Status Creator::CheckDirectory() {
+  KEEL_ASSIGN_OR_RETURN(const std::vector<std::string> names, file_system_.List(directory_));
+  for (const std::string& name : names) {
+    if (name == kLogDirectoryName || name == kDataFileTemporaryName || name == kDataFileName) {
+      continue;
+    }
+    if (name == "lost+found") continue;  // a database may be the root of its own file system
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "%s is no Keel database and is not empty (it holds \"%s\"); choose an empty "
+                      "directory",
+                      directory_.native(), name);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<io::File>> Creator::OpenTemporary() {
+  const absl::Duration deadline = file_system_.clock().Now() + options_.open_timeout;
+  while (true) {
+    KEEL_ASSIGN_OR_RETURN(std::unique_ptr<io::File> file,
+                          file_system_.Open(temporary(), {.create = true,
+                                                          .direct = options_.direct_io}));
+    const absl::Status locked = file->TryLock(io::LockMode::kExclusive);
+    // Whoever had the lock may have finished: the file that was locked here is then the database itself.
+    KEEL_ASSIGN_OR_RETURN(const bool exists, file_system_.Exists(data()));
+    if (exists) return std::unique_ptr<io::File>();
+    if (locked.ok()) return file;
+    if (locked.code() != absl::StatusCode::kFailedPrecondition ||
+        file_system_.clock().Now() >= deadline) {
+      return locked;
+    }
+    file_system_.clock().Sleep(kRetry);
+  }
+}
+
+absl::Status Creator::WriteCheckpoint(io::File& file, pager::SpaceMap& space,
+                                      Superblock& superblock) {
+  pager::Catalogue catalogue;
+  catalogue.keyspaces.push_back(
+      {kDefaultKeyspace, std::string(kDefaultKeyspaceName), pager::TreeRoot{}});
+  KEEL_ASSIGN_OR_RETURN(const pager::PageRun run,
+                        space.Allocate(1, pager::SpaceUse::kCheckpoint));
+  pager::PageSet born;
+  born.Insert(run.first);
+  KEEL_ASSIGN_OR_RETURN(catalogue.groups,
+                        space.WriteCheckpoint(superblock.generation, born, pager::PageSet()));
+  const std::string bytes = pager::EncodeCatalogue(catalogue);
+  if (pager::CataloguePages(bytes.size(), superblock.page_bytes) != 1) {
+    return absl::InternalError("the catalogue of an empty database takes more than a page");
+  }
+  KEEL_ASSIGN_OR_RETURN(
+      superblock.catalogue,
+      pager::WriteCataloguePages(file, superblock.database, superblock.page_bytes,
+                                 superblock.generation, std::vector<PageId>{run.first}, bytes));
+  superblock.page_count = space.page_count();
+  return file.Sync(io::SyncPurpose::kDataCreate);
+}
+
+absl::Status Creator::WriteContents(io::File& file) {
+  Superblock superblock;
+  superblock.page_bytes = options_.page_bytes;
+  io::Random& random = file_system_.random();
+  superblock.database = DatabaseId{random.Next64(), random.Next64()};
+  superblock.incarnation = kFirstIncarnation;
+  superblock.instance = random.Next64();
+  superblock.generation = kFirstGeneration;
+  superblock.epoch = MakeEpoch(kFirstIncarnation, 0);
+  superblock.log_salt = random.Next64();
+  superblock.clean = true;
+
+  const uint64_t bytes = pager::kSuperblockOffsets.back() + uint64_t{64} * 1024;
+  KEEL_RETURN_IF_ERROR(file.Truncate(0));
+  KEEL_RETURN_IF_ERROR(file.Allocate(0, bytes));
+  pager::SpaceMapOptions space_options;
+  space_options.page_bytes = superblock.page_bytes;
+  space_options.database = superblock.database;
+  KEEL_ASSIGN_OR_RETURN(
+      const std::unique_ptr<pager::SpaceMap> space,
+      pager::SpaceMap::Create(&file, bytes / superblock.page_bytes, space_options));
+  KEEL_RETURN_IF_ERROR(WriteCheckpoint(file, *space, superblock));
+  return pager::WriteSuperblock(file, superblock, kFirstPair);
+}
+
+absl::StatusOr<bool> Creator::Create() {
+  KEEL_RETURN_IF_ERROR(MakeDirectory(directory_));
+  KEEL_RETURN_IF_ERROR(CheckDirectory());
+  KEEL_ASSIGN_OR_RETURN(const std::unique_ptr<io::File> file, OpenTemporary());
+  if (file == nullptr) return false;
+  KEEL_RETURN_IF_ERROR(MakeDirectory(directory_ / kLogDirectoryName));
+  KEEL_RETURN_IF_ERROR(WriteContents(*file));
+  KEEL_RETURN_IF_ERROR(file_system_.Rename(temporary(), data()));
+  KEEL_RETURN_IF_ERROR(
+      file_system_.SyncDirectory(directory_, io::SyncPurpose::kDatabaseDirectory));
+  std::filesystem::path parent = directory_.parent_path();
+  if (parent.empty()) parent = ".";
+  KEEL_RETURN_IF_ERROR(file_system_.SyncDirectory(parent, io::SyncPurpose::kParentDirectory));
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<bool> CreateDatabase(io::FileSystem& file_system,
+                                    const std::filesystem::path& directory,
+                                    const Options& options) {
+  return Creator(file_system, directory, options).Create();
+}
+
+}  // namespace keel::engine

@@ -1,0 +1,148 @@
+#include "engine/cursor_impl.h"
+
+#include <utility>
+
+#include "base/status.h"
+
+namespace keel {
+
+namespace engine {
+
+btree::Range ToRange(const KeyRange& range) {
+  btree::Range result{.begin = range.begin_key()};
+  if (range.end_key()) result.end = *range.end_key();
+  return result;
+}
+
+}  // namespace engine
+
+Cursor::Impl::Impl(std::shared_ptr<engine::SharedVersion> version, Keyspace keyspace,
+                   const KeyRange& range)
+    : database_(version->database),
+      version_(std::move(version)),
+      keyspace_(keyspace),
+      range_(range) {
+  Attach(version_->keeper->state, database_->pages());
+}
+
+Cursor::Impl::Impl(std::shared_ptr<engine::ExclusiveTransaction> transaction, Keyspace keyspace,
+                   const KeyRange& range)
+    : database_(transaction->shared_database()),
+      transaction_(std::move(transaction)),
+      keyspace_(keyspace),
+      range_(range) {
+  status_ = transaction_->Read([&](const engine::TreeState& state, uint64_t changes) {
+    Attach(state, database_->writer_pages());
+    changes_seen_ = changes;
+    return absl::OkStatus();
+  });
+}
+
+void Cursor::Impl::Attach(const engine::TreeState& state, pager::PageSource& pages) {
+  const absl::StatusOr<KeyspaceId> id = database_->Resolve(state, keyspace_);
+  if (!id.ok()) {
+    status_ = id.status();
+    cursor_.reset();
+    return;
+  }
+  cursor_.emplace(&pages, *id, state.roots.Get(*id), engine::ToRange(range_));
+}
+
+void Cursor::Impl::Move(Movement movement, std::string_view key) {
+  if (!cursor_.has_value()) return;
+  large_read_ = false;
+  if (transaction_ == nullptr) {
+    status_ = database_->Usable();
+    if (status_.ok()) MoveOnTree(movement, key);
+    return;
+  }
+  status_ = transaction_->Read([&](const engine::TreeState& state, uint64_t changes) {
+    if (changes == changes_seen_) {
+      MoveOnTree(movement, key);
+      return absl::OkStatus();
+    }
+    changes_seen_ = changes;
+    FollowChanges(state, movement, key);
+    return status_;
+  });
+}
+
+void Cursor::Impl::MoveOnTree(Movement movement, std::string_view key) {
+  switch (movement) {
+    case Movement::kFirst:
+      return cursor_->SeekToFirst();
+    case Movement::kLast:
+      return cursor_->SeekToLast();
+    case Movement::kSeek:
+      return cursor_->Seek(key);
+    case Movement::kSeekForPrev:
+      return cursor_->SeekForPrev(key);
+    case Movement::kNext:
+      return cursor_->Next();
+    case Movement::kPrev:
+      return cursor_->Prev();
+  }
+}
+
+// The transaction changed the tree since the last movement: the cursor goes on from its key on the tree as it is
+// now, whether that key is still there or not.
+void Cursor::Impl::FollowChanges(const engine::TreeState& state, Movement movement,
+                                 std::string_view key) {
+  const bool relative = movement == Movement::kNext || movement == Movement::kPrev;
+  const std::string from(relative && cursor_->valid() ? cursor_->key() : key);
+  status_ = absl::OkStatus();
+  Attach(state, database_->writer_pages());
+  if (!cursor_.has_value()) return;
+  if (!relative) return MoveOnTree(movement, from);
+  const bool forward = movement == Movement::kNext;
+  MoveOnTree(forward ? Movement::kSeek : Movement::kSeekForPrev, from);
+  if (cursor_->valid() && cursor_->key() == from) MoveOnTree(movement, {});
+}
+
+absl::Status Cursor::Impl::status() const {
+  if (!status_.ok()) return status_;
+  return cursor_.has_value() ? cursor_->status() : absl::OkStatus();
+}
+
+std::string_view Cursor::Impl::value() {
+  const btree::ValueSlot slot = cursor_->value();
+  if (!slot.large) return slot.bytes;
+  if (!large_read_) {
+    status_ = transaction_ == nullptr
+                  ? ReadLarge(slot)
+                  : transaction_->Read([&](const engine::TreeState&, uint64_t) { return ReadLarge(slot); });
+    if (!status_.ok()) return {};
+    large_read_ = true;
+  }
+  return large_.view();
+}
+
+absl::Status Cursor::Impl::ReadLarge(const btree::ValueSlot& slot) {
+  pager::PageSource& pages =
+      transaction_ != nullptr ? database_->writer_pages() : database_->pages();
+  KEEL_ASSIGN_OR_RETURN(large_, database_->Materialize(pages, {}, slot));
+  return absl::OkStatus();
+}
+
+// --- the public face ---
+
+Cursor::Cursor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Cursor::Cursor(Cursor&&) noexcept = default;
+Cursor& Cursor::operator=(Cursor&&) noexcept = default;
+Cursor::~Cursor() = default;
+
+void Cursor::SeekToFirst() { impl_->Move(Impl::Movement::kFirst); }
+void Cursor::SeekToLast() { impl_->Move(Impl::Movement::kLast); }
+void Cursor::Seek(std::string_view key) { impl_->Move(Impl::Movement::kSeek, key); }
+void Cursor::SeekForPrev(std::string_view key) { impl_->Move(Impl::Movement::kSeekForPrev, key); }
+void Cursor::Next() { impl_->Move(Impl::Movement::kNext); }
+void Cursor::Prev() { impl_->Move(Impl::Movement::kPrev); }
+bool Cursor::Valid() const { return impl_ != nullptr && impl_->valid(); }
+std::string_view Cursor::key() const { return impl_->key(); }
+std::string_view Cursor::value() const { return impl_->value(); }
+absl::Status Cursor::status() const {
+  return impl_ != nullptr ? impl_->status()
+                          : absl::FailedPreconditionError("the cursor was moved from");
+}
+
+}  // namespace keel

@@ -1,0 +1,157 @@
+// Database: the public face.
+
+#include <keel/database.h>
+
+#include <utility>
+
+#include "base/status.h"
+#include "engine/cursor_impl.h"
+#include "engine/database_impl.h"
+#include "engine/exclusive_transaction.h"
+#include "engine/open.h"
+#include "engine/snapshot_impl.h"
+#include "engine/transaction_impl.h"
+
+namespace keel {
+
+using recovery::Operation;
+using recovery::OperationKind;
+
+namespace {
+
+absl::Status CommitOne(Database::Impl& database, Keyspace keyspace, Operation operation,
+                       const WriteOptions& options) {
+  KEEL_RETURN_IF_ERROR(database.Prepare(keyspace, &operation));
+  return database.CommitOperations({&operation, 1}, options).status();
+}
+
+std::shared_ptr<engine::SharedVersion> ShareVisible(const std::shared_ptr<Database::Impl>& impl) {
+  return std::make_shared<engine::SharedVersion>(
+      engine::SharedVersion{impl, impl->KeepVisible()});
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& directory,
+                                                         const Options& options) {
+  KEEL_ASSIGN_OR_RETURN(std::shared_ptr<Impl> impl, engine::OpenDatabase(directory, options));
+  return std::make_unique<Database>(std::move(impl));
+}
+
+absl::StatusOr<RecoveryReport> Database::DryRunRecovery(const std::filesystem::path& directory,
+                                                        const Options& options) {
+  return engine::DryRunRecovery(directory, options);
+}
+
+Database::Database(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Database::~Database() {
+  if (impl_ != nullptr) impl_->Close().IgnoreError();
+}
+
+absl::StatusOr<Keyspace> Database::OpenKeyspace(std::string_view name) {
+  return impl_->OpenKeyspace(name);
+}
+absl::Status Database::DropKeyspace(std::string_view name) { return impl_->DropKeyspace(name); }
+std::vector<KeyspaceInfo> Database::ListKeyspaces() const { return impl_->ListKeyspaces(); }
+
+absl::Status Database::Put(Keyspace keyspace, std::string_view key, std::string_view value,
+                           WriteOptions options) {
+  Operation operation;
+  operation.key = key;
+  operation.value = value;
+  return CommitOne(*impl_, keyspace, operation, options);
+}
+
+absl::Status Database::Delete(Keyspace keyspace, std::string_view key, WriteOptions options) {
+  Operation operation;
+  operation.kind = OperationKind::kDelete;
+  operation.key = key;
+  return CommitOne(*impl_, keyspace, operation, options);
+}
+
+absl::Status Database::DeleteRange(Keyspace keyspace, const KeyRange& range,
+                                   WriteOptions options) {
+  return CommitOne(*impl_, keyspace, recovery::RangeOperation(range.begin_key(), range.end_key()),
+                   options);
+}
+
+absl::StatusOr<Lsn> Database::Write(const WriteBatch& batch, WriteOptions options) {
+  return impl_->CommitBatch(batch, options);
+}
+
+Snapshot Database::GetSnapshot() const {
+  auto snapshot = std::make_shared<Snapshot::Impl>();
+  snapshot->version = ShareVisible(impl_);
+  return Snapshot(std::move(snapshot));
+}
+
+absl::StatusOr<Transaction> Database::Begin(const TransactionOptions& options) {
+  if (options.concurrency != Concurrency::kExclusive) {
+    return absl::InvalidArgumentError(
+        "optimistic transactions are not in this release; use Concurrency::kExclusive");
+  }
+  KEEL_RETURN_IF_ERROR(impl_->Enter());
+  absl::Status status = impl_->AcquireWriter(options.lock_timeout, options.label);
+  if (!status.ok()) {
+    impl_->Leave();
+    return status;
+  }
+  auto shared = std::make_shared<engine::ExclusiveTransaction>(impl_, options);
+  impl_->SetTransaction(shared);
+  if (options.time_limit != absl::InfiniteDuration()) {
+    std::weak_ptr<engine::ExclusiveTransaction> weak = shared;
+    impl_->writer_lock().SetLimit(options.time_limit, [weak] {
+      if (const auto transaction = weak.lock(); transaction != nullptr) {
+        transaction->End(absl::DeadlineExceededError(
+            "the transaction outlived its time limit and was rolled back"));
+      }
+    });
+  }
+  Transaction transaction(std::make_unique<Transaction::Impl>(std::move(shared)));
+  impl_->Leave();
+  return transaction;
+}
+
+absl::Status Database::Transact(absl::FunctionRef<absl::Status(Transaction&)> work,
+                                const TransactionOptions& options, WriteOptions write_options) {
+  KEEL_ASSIGN_OR_RETURN(Transaction transaction, Begin(options));
+  KEEL_RETURN_IF_ERROR(work(transaction));
+  return transaction.Commit(write_options).status();
+}
+
+absl::Status Database::WaitDurable(Lsn lsn) { return impl_->WaitDurable(lsn); }
+absl::Status Database::Sync() { return impl_->Sync(); }
+Lsn Database::durable_lsn() const { return impl_->durable_lsn(); }
+absl::Status Database::Checkpoint() { return impl_->Checkpoint(); }
+absl::Status Database::RunBackgroundWork() { return impl_->RunBackgroundWork(); }
+absl::StatusOr<CheckReport> Database::Check(const CheckOptions& options) const {
+  return impl_->Check(options);
+}
+DatabaseStats Database::Stats() const { return impl_->Stats(); }
+const RecoveryReport& Database::recovery_report() const { return impl_->recovery_report(); }
+absl::Status Database::Close() { return impl_->Close(); }
+
+absl::StatusOr<PinnedValue> Database::DoGet(Keyspace keyspace, std::string_view key) const {
+  return impl_->Get(keyspace, key);
+}
+
+std::vector<absl::StatusOr<PinnedValue>> Database::DoMultiGet(
+    Keyspace keyspace, std::span<const std::string_view> keys) const {
+  const engine::VersionKeeper version = impl_->KeepVisible();
+  return impl_->MultiGetAt(version->state, impl_->pages(), keyspace, keys);
+}
+
+Cursor Database::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {
+  if (absl::Status usable = impl_->Usable(); !usable.ok()) {
+    return Cursor(std::make_unique<Cursor::Impl>(std::move(usable)));
+  }
+  return Cursor(std::make_unique<Cursor::Impl>(ShareVisible(impl_), keyspace, range));
+}
+
+absl::StatusOr<uint64_t> Database::DoCount(Keyspace keyspace, const KeyRange& range) const {
+  const engine::VersionKeeper version = impl_->KeepVisible();
+  return impl_->CountAt(version->state, impl_->pages(), keyspace, range);
+}
+
+}  // namespace keel

@@ -1,0 +1,485 @@
+#include "engine/database_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "btree/tree_check.h"
+#include "engine/access.h"
+#include "engine/exclusive_transaction.h"
+#include "engine/fork_guard.h"
+
+namespace keel {
+
+using engine::TreeState;
+using engine::Version;
+using recovery::Operation;
+using recovery::OperationKind;
+
+namespace {
+
+// Transactions repeated before a version of them is published: bounds what one epoch's pages pin down.
+constexpr uint64_t kRedoBatch = 1000;
+// A transaction's records are gathered in at most this part of the memory budget.
+constexpr size_t kMemoryShareOfTransaction = 16;
+
+// Trees up to this size are checked at each commit of a paranoid build, larger ones now and then.
+constexpr uint64_t kParanoidEntries = 1000;
+constexpr uint64_t kParanoidRare = 512;
+
+absl::Status Closed() { return absl::FailedPreconditionError("the database is closed"); }
+
+std::shared_ptr<const Version> MakeVersion(Epoch epoch, Lsn lsn, CommitNumber number,
+                                           const TreeState& state) {
+  return std::make_shared<const Version>(Version{epoch, lsn, number, state});
+}
+
+}  // namespace
+
+// --- making ---
+
+Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> storage,
+                     std::shared_ptr<const Version> checkpoint, std::vector<PageId> catalogue_pages)
+    : options_(options),
+      process_(engine::ForkGeneration()),
+      tag_(storage->file_system->random().Next64() | 1),
+      storage_(std::move(storage)),
+      gated_pages_(this),
+      registry_(checkpoint, storage_->cache.get(), storage_->guards.get()),
+      writer_lock_(&storage_->clock()),
+      working_(checkpoint->state),
+      applier_(storage_->session.get(), &working_),
+      working_number_(checkpoint->number),
+      working_lsn_(checkpoint->lsn),
+      checkpointer_(storage_.get(), &registry_, std::move(catalogue_pages)) {}
+
+Database::Impl::~Impl() { background_.reset(); }
+
+absl::Status Database::Impl::Apply(const Operation& operation) { return applier_.Apply(operation); }
+
+absl::Status Database::Impl::Commit(CommitNumber number, Lsn end) {
+  working_number_ = number;
+  working_lsn_ = end;
+  applier_.ForgetSavepoints();
+  if (++redone_ >= kRedoBatch) FinishRedo();
+  return absl::OkStatus();
+}
+
+void Database::Impl::FinishRedo() {
+  if (redone_ == 0) return;
+  redone_ = 0;
+  pager::WriteSession::Publication publication = storage_->session->Publish();
+  registry_.Publish(MakeVersion(publication.epoch, working_lsn_, working_number_, working_),
+                    std::move(publication.deaths));
+  registry_.AdvanceVisible(working_lsn_);
+  while (registry_.Reclaim(kRedoBatch) > 0) {
+  }
+}
+
+absl::Status Database::Impl::Start(std::unique_ptr<wal::LogWriter> log, RecoveryReport* report) {
+  storage_->log = std::move(log);
+  transaction_log_ = std::make_unique<engine::TransactionLog>(
+      storage_->log.get(), options_.checkpoint_log_bytes,
+      options_.memory_bytes / kMemoryShareOfTransaction);
+  const absl::Duration begin = storage_->clock().Now();
+  KEEL_RETURN_IF_ERROR(RunCheckpoint(/*clean=*/false));
+  report->checkpoint_time = storage_->clock().Now() - begin;
+  report->pages_written = storage_->cache->stats().pages_written;
+  background_ = std::make_unique<engine::Background>(this);
+  background_->Start();
+  return absl::OkStatus();
+}
+
+// --- calls ---
+
+absl::Status Database::Impl::Enter() {
+  if (engine::ForkGeneration() != process_) {
+    return absl::FailedPreconditionError(
+        "the database was opened by the parent of this process; open it anew");
+  }
+  return gate_.Enter() ? absl::OkStatus() : Closed();
+}
+
+absl::Status Database::Impl::Usable() const {
+  if (engine::ForkGeneration() != process_ || !gate_.open()) return Closed();
+  return absl::OkStatus();
+}
+
+absl::Status Database::Impl::CheckWritable() const {
+  if (options_.read_only) {
+    return absl::FailedPreconditionError("the database was opened read-only");
+  }
+  if (!stopped_.load(std::memory_order_acquire)) [[likely]] return absl::OkStatus();
+  absl::MutexLock lock(&health_mutex_);
+  return health_;
+}
+
+void Database::Impl::Stop(const absl::Status& reason) {
+  {
+    absl::MutexLock lock(&health_mutex_);
+    if (!health_.ok()) return;
+    health_ = MakeStatus(absl::StatusCode::kUnavailable,
+                         "the database stopped taking commits after an I/O failure (%s); reads go "
+                         "on; reopen it to recover what is durable",
+                         MessageOf(reason));
+    stopped_.store(true, std::memory_order_release);
+  }
+  writer_lock_.Fail(CheckWritable());
+  if (options_.listener != nullptr) options_.listener->OnStopped(MessageOf(reason));
+}
+
+// --- the writer ---
+
+absl::Status Database::Impl::AcquireWriter(absl::Duration timeout, std::string_view label) {
+  KEEL_RETURN_IF_ERROR(CheckWritable());
+  KEEL_RETURN_IF_ERROR(writer_lock_.Acquire(timeout, label));
+  absl::Status status = CheckWritable();
+  if (status.ok()) status = WaitForLogRoom();
+  if (!status.ok()) {
+    writer_lock_.Release();
+    return status;
+  }
+  transaction_log_->Begin(CommitNumber{working_number_.value + 1});
+  return absl::OkStatus();
+}
+
+void Database::Impl::ReleaseWriter() { writer_lock_.Release(); }
+
+uint64_t Database::Impl::log_bytes_since_checkpoint() const {
+  const uint64_t end = storage_->log->end().value;
+  const uint64_t begin = checkpointer_.lsn().value;
+  return end > begin ? end - begin : 0;
+}
+
+// Commits wait here when the log has grown to twice its setting: a checkpoint never waits for them.
+absl::Status Database::Impl::WaitForLogRoom() {
+  const uint64_t bytes = log_bytes_since_checkpoint();
+  if (bytes < options_.checkpoint_log_bytes) [[likely]] return absl::OkStatus();
+  if (bytes < 2 * options_.checkpoint_log_bytes) {
+    if (options_.background == Background::kThreads) background_->RequestCheckpoint();
+    return absl::OkStatus();
+  }
+  // What is published but not yet flushed would keep the checkpoint from cutting the log.
+  KEEL_RETURN_IF_ERROR(FlushThrough(working_lsn_));
+  return WithContext(background_->AwaitCheckpoint(),
+                     "the log has reached its limit and cannot be cut");
+}
+
+absl::Status Database::Impl::ApplyAndLog(const Operation& operation) {
+  KEEL_RETURN_IF_ERROR(transaction_log_->failure());
+  KEEL_RETURN_IF_ERROR(applier_.Apply(operation));
+  return transaction_log_->Add(operation);
+}
+
+void Database::Impl::RestoreWorking() {
+  const std::shared_ptr<const Version> base = registry_.Newest();
+  applier_.Rollback(base->state);
+}
+
+void Database::Impl::RollbackWriter() {
+  RestoreWorking();
+  transaction_log_->Abandon();
+  writer_lock_.Release();
+}
+
+absl::StatusOr<Lsn> Database::Impl::PublishWriter() {
+  KEEL_RETURN_IF_ERROR(transaction_log_->ReserveCommit());
+  if constexpr (kParanoid) KEEL_RETURN_IF_ERROR(ParanoidCheck());
+  KEEL_ASSIGN_OR_RETURN(const Lsn lsn, transaction_log_->Commit());
+  ++working_number_.value;
+  working_lsn_ = lsn;
+  applier_.ForgetSavepoints();
+  pager::WriteSession::Publication publication = storage_->session->Publish();
+  registry_.Publish(MakeVersion(publication.epoch, lsn, working_number_, working_),
+                    std::move(publication.deaths));
+  return lsn;
+}
+
+absl::StatusOr<Lsn> Database::Impl::CommitWriter(const WriteOptions& options) {
+  if (transaction_log_->empty()) {
+    const Lsn base = working_lsn_;  // what it read may be newer than what is durable
+    writer_lock_.Release();
+    KEEL_RETURN_IF_ERROR(FinishCommit(base, options.durability));
+    return base;
+  }
+  const absl::StatusOr<Lsn> lsn = PublishWriter();
+  if (!lsn.ok()) {
+    RollbackWriter();
+    return lsn.status();
+  }
+  writer_lock_.Release();
+  KEEL_RETURN_IF_ERROR(FinishCommit(*lsn, options.durability));
+  return lsn;
+}
+
+absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
+  if (durability == Durability::kSync) {
+    const absl::Status status = FlushThrough(lsn);
+    background_->NoteCommit();
+    return status;
+  }
+  registry_.AdvanceVisible(lsn);
+  if (durability == Durability::kAsync) background_->NoteCommit();
+  return absl::OkStatus();
+}
+
+absl::Status Database::Impl::FlushThrough(Lsn lsn) {
+  // A version that recovery brought back, or a checkpoint's, lies below this log.
+  if (lsn <= storage_->log->start().lsn) return absl::OkStatus();
+  if (const absl::Status status = storage_->log->Flush(lsn); !status.ok()) {
+    Stop(status);
+    return status;
+  }
+  registry_.AdvanceVisible(storage_->log->durable());
+  return absl::OkStatus();
+}
+
+// --- autocommit ---
+
+absl::Status Database::Impl::Prepare(Keyspace keyspace, Operation* operation) const {
+  const uint64_t database = KeyspaceAccess::Database(keyspace);
+  if (database != 0 && database != tag_) {
+    return absl::InvalidArgumentError("the keyspace handle belongs to another database");
+  }
+  operation->keyspace = KeyspaceAccess::Id(keyspace);
+  const size_t limit = btree::MaxKeyBytes(storage_->cache->page_bytes());
+  if (operation->kind != OperationKind::kDeleteRange && operation->key.size() > limit) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "the key \"%s\" has %d bytes; at most %d are allowed",
+                      Printable(operation->key, 32), operation->key.size(), limit);
+  }
+  if (operation->kind == OperationKind::kPut && operation->value.size() > kMaxValueBytes) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "the value of key \"%s\" has %d bytes; at most %d are allowed",
+                      Printable(operation->key, 32), operation->value.size(), kMaxValueBytes);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Lsn> Database::Impl::CommitOperations(std::span<const Operation> operations,
+                                                     const WriteOptions& options) {
+  const Call call(this);
+  KEEL_RETURN_IF_ERROR(call.status());
+  KEEL_RETURN_IF_ERROR(AcquireWriter(absl::InfiniteDuration(), "a single write"));
+  for (const Operation& operation : operations) {
+    if (const absl::Status status = ApplyAndLog(operation); !status.ok()) {
+      RollbackWriter();
+      return status;
+    }
+  }
+  return CommitWriter(options);
+}
+
+absl::StatusOr<Lsn> Database::Impl::CommitBatch(const WriteBatch& batch,
+                                                const WriteOptions& options) {
+  std::vector<Operation> operations;
+  operations.reserve(batch.size());
+  KEEL_RETURN_IF_ERROR(WriteBatchAccess::Decode(batch, [&](Keyspace keyspace, Operation operation) {
+    KEEL_RETURN_IF_ERROR(Prepare(keyspace, &operation));
+    operations.push_back(operation);
+    return absl::OkStatus();
+  }));
+  return CommitOperations(operations, options);
+}
+
+absl::StatusOr<Keyspace> Database::Impl::OpenKeyspace(std::string_view name) {
+  const Call call(this);
+  KEEL_RETURN_IF_ERROR(call.status());
+  if (name.empty() || name.size() > kMaxKeyspaceNameBytes) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "a keyspace's name has 1 to %d bytes, this one %d", kMaxKeyspaceNameBytes,
+                      name.size());
+  }
+  const auto known = registry_.Newest()->state.names->Find(name);
+  if (known) return KeyspaceAccess::Make(*known, tag_);
+  if (options_.read_only) {
+    return MakeStatus(absl::StatusCode::kNotFound, "there is no keyspace \"%s\"", Printable(name));
+  }
+  KEEL_RETURN_IF_ERROR(AcquireWriter(absl::InfiniteDuration(), "opening a keyspace"));
+  std::optional<KeyspaceId> id = working_.names->Find(name);
+  absl::Status status;
+  if (!id) {
+    id = working_.names->next();
+    Operation operation;
+    operation.kind = OperationKind::kCreateKeyspace;
+    operation.keyspace = *id;
+    operation.key = name;
+    status = ApplyAndLog(operation);
+  }
+  if (!status.ok()) {
+    RollbackWriter();
+    return status;
+  }
+  KEEL_RETURN_IF_ERROR(CommitWriter({}).status());
+  return KeyspaceAccess::Make(*id, tag_);
+}
+
+absl::Status Database::Impl::DropKeyspace(std::string_view name) {
+  const Call call(this);
+  KEEL_RETURN_IF_ERROR(call.status());
+  if (name == engine::kDefaultKeyspaceName) {
+    return absl::InvalidArgumentError("the default keyspace cannot be dropped; delete its keys");
+  }
+  KEEL_RETURN_IF_ERROR(AcquireWriter(absl::InfiniteDuration(), "dropping a keyspace"));
+  const std::optional<KeyspaceId> id = working_.names->Find(name);
+  absl::Status status = absl::OkStatus();
+  if (!id) {
+    status = MakeStatus(absl::StatusCode::kNotFound, "there is no keyspace \"%s\"", Printable(name));
+  } else {
+    Operation operation;
+    operation.kind = OperationKind::kDropKeyspace;
+    operation.keyspace = *id;
+    status = ApplyAndLog(operation);
+  }
+  if (!status.ok()) {
+    RollbackWriter();
+    return status;
+  }
+  return CommitWriter({}).status();
+}
+
+// --- durability ---
+
+absl::Status Database::Impl::WaitDurable(Lsn lsn) {
+  const Call call(this);
+  KEEL_RETURN_IF_ERROR(call.status());
+  if (options_.read_only) return absl::OkStatus();  // everything it shows is on disk
+  if (lsn > storage_->log->end()) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "LSN %d lies beyond the last commit, which ends at %d", lsn.value,
+                      storage_->log->end().value);
+  }
+  return FlushThrough(lsn);
+}
+
+absl::Status Database::Impl::Sync() {
+  const Call call(this);
+  KEEL_RETURN_IF_ERROR(call.status());
+  if (options_.read_only) return absl::OkStatus();
+  return FlushThrough(storage_->log->end());
+}
+
+Lsn Database::Impl::durable_lsn() const {
+  if (options_.read_only) return registry_.Visible()->lsn;
+  return std::max(storage_->log->durable(), checkpointer_.lsn());
+}
+
+absl::Status Database::Impl::RunCheckpoint(bool clean) {
+  const absl::Duration begin = storage_->clock().Now();
+  const uint64_t written = storage_->cache->stats().pages_written;
+  bool fatal = false;
+  const absl::Status status = checkpointer_.Run(clean, &fatal);
+  if (fatal) Stop(status);
+  if (options_.listener != nullptr) {
+    EventListener::CheckpointEnd event;
+    event.pages_written = storage_->cache->stats().pages_written - written;
+    event.bytes_written = event.pages_written * storage_->cache->page_bytes();
+    event.duration = storage_->clock().Now() - begin;
+    event.ok = status.ok();
+    event.message = MessageOf(status);
+    options_.listener->OnCheckpointEnd(event);
+  }
+  return status;
+}
+
+absl::Status Database::Impl::Checkpoint() {
+  const Call call(this);
+  KEEL_RETURN_IF_ERROR(call.status());
+  KEEL_RETURN_IF_ERROR(CheckWritable());
+  return RunCheckpoint(/*clean=*/false);
+}
+
+absl::Status Database::Impl::RunBackgroundWork() {
+  const Call call(this);
+  KEEL_RETURN_IF_ERROR(call.status());
+  KEEL_RETURN_IF_ERROR(CheckWritable());
+  return background_->RunOnce();
+}
+
+// --- closing ---
+
+void Database::Impl::SetTransaction(std::shared_ptr<engine::ExclusiveTransaction> transaction) {
+  absl::MutexLock lock(&transaction_mutex_);
+  transaction_ = transaction;
+}
+
+void Database::Impl::EndTransaction(const absl::Status& reason) {
+  std::shared_ptr<engine::ExclusiveTransaction> transaction;
+  {
+    absl::MutexLock lock(&transaction_mutex_);
+    transaction = transaction_.lock();
+  }
+  if (transaction != nullptr) transaction->End(reason);
+}
+
+absl::Status Database::Impl::Close() {
+  if (engine::ForkGeneration() != process_) return Closed();
+  if (!gate_.Close()) return Closed();
+  EndTransaction(Closed());
+  writer_lock_.Fail(Closed());
+  while (!gate_.Empty()) storage_->clock().Sleep(absl::Microseconds(100));
+  // A Begin that was under way when the gate closed may have made one more.
+  EndTransaction(Closed());
+  return CloseStorage();
+}
+
+absl::Status Database::Impl::CloseStorage() {
+  if (background_ != nullptr) background_->Stop();
+  absl::Status status = absl::OkStatus();
+  if (!options_.read_only) {
+    status = CheckWritable();
+    if (status.ok()) status = FlushThrough(working_lsn_);
+    if (status.ok()) {
+      registry_.AdvanceVisible(working_lsn_);
+      status = RunCheckpoint(/*clean=*/true);
+    }
+    storage_->log.reset();
+  }
+  storage_->data_file->Unlock();
+  return status;
+}
+
+// --- reading through a gate ---
+
+uint32_t Database::Impl::GatedPages::page_bytes() const {
+  return impl_->storage_->cache->page_bytes();
+}
+
+absl::StatusOr<pager::PageHandle> Database::Impl::GatedPages::Pin(const pager::PageWant& want) {
+  const Call call(impl_);
+  KEEL_RETURN_IF_ERROR(call.status());
+  return impl_->storage_->cache->Pin(want);
+}
+
+absl::Status Database::Impl::GatedPages::ReadRaw(PageId first, std::span<std::byte> buffer) {
+  const Call call(impl_);
+  KEEL_RETURN_IF_ERROR(call.status());
+  return impl_->storage_->cache->ReadRaw(first, buffer);
+}
+
+uint64_t Database::Impl::GatedPages::RawSeed(PageId id) const {
+  return impl_->storage_->cache->RawSeed(id);
+}
+
+// The whole working state, before each commit (style: expensive checks behind one build option).
+absl::Status Database::Impl::ParanoidCheck() {
+  const auto ignore = [](PageId, uint64_t, Epoch) { return absl::OkStatus(); };
+  for (const auto& [id, name] : working_.names->names()) {
+    const KeyspaceId keyspace{id};
+    const uint64_t entries = working_.roots.Get(keyspace).reference.entries;
+    if (entries > kParanoidEntries && working_number_.value % kParanoidRare != 0) continue;
+    btree::TreeCheckReport report;
+    const btree::TreeCheckOptions options{
+        .read_extents = false, .max_damages = 1, .on_page = ignore};
+    KEEL_RETURN_IF_ERROR(btree::CheckTree(*storage_->session, keyspace,
+                                          working_.roots.Get(keyspace), options, &report));
+    if (!report.damages.empty()) {
+      return MakeStatus(absl::StatusCode::kDataLoss, "keyspace \"%s\", page %d: %s", name,
+                        report.damages[0].page.value, report.damages[0].problem);
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace keel

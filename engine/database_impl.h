@@ -1,0 +1,222 @@
+// The database: what every handle shares, and the recipes for reading and committing.
+//
+// A commit, in this order, and why no step may move:
+//   1  take the writer lock, check health, make room in the log      nothing that follows meets a full disk
+//   2  apply to new pages                                            a failure here is a plain rollback
+//   3  append the record to the log                                  from here on it is OK or Unknown
+//   4  publish the version, raise the epoch (R2)                     the next writer builds on it
+//   5  release the writer lock                                       the next commit joins the next flush
+//   6  flush                                                         durable
+//   7  move the visible version                                      only durable state is seen (kSync)
+//   8  answer
+//
+// D1  Lock order: writer > checkpoint > registry > allocator > frame. No lock is held while user code runs.
+// D2  Once bytes were handed to the log a transaction is never reported as aborted: OK or Unknown.
+// D3  After a failed flush the visible version stays where it is until reopened (G4).
+// D4  After Close handles give FailedPrecondition; memory goes with the last of them.
+
+#ifndef KEEL_ENGINE_DATABASE_IMPL_H_
+#define KEEL_ENGINE_DATABASE_IMPL_H_
+
+#include <absl/base/thread_annotations.h>
+#include <absl/functional/function_ref.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/synchronization/mutex.h>
+#include <keel/database.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "btree/tree.h"
+#include "engine/applier.h"
+#include "engine/background.h"
+#include "engine/call_gate.h"
+#include "engine/checkpointer.h"
+#include "engine/storage.h"
+#include "engine/transaction_log.h"
+#include "engine/version_registry.h"
+#include "engine/writer_lock.h"
+#include "recovery/redo.h"
+
+namespace keel {
+
+namespace engine {
+class ExclusiveTransaction;
+}  // namespace engine
+
+class Database::Impl final : public std::enable_shared_from_this<Database::Impl>,
+                             public recovery::RedoTarget {
+ public:
+  // --- making (engine/open.cc) ---
+
+  // Shows the checkpoint that was found; nothing is served yet.
+  Impl(const Options& options, std::unique_ptr<engine::Storage> storage,
+       std::shared_ptr<const engine::Version> checkpoint, std::vector<PageId> catalogue_pages);
+  ~Impl() override;
+
+  // RedoTarget: repeats the log. Versions are published in batches, since nobody looks yet.
+  absl::Status Apply(const recovery::Operation& operation) override;
+  absl::Status Commit(CommitNumber number, Lsn end) override;
+  // Ends redo: what was repeated is visible.
+  void FinishRedo();
+  // The fresh log is there: the checkpoint that ends recovery, then commits are accepted.
+  absl::Status Start(std::unique_ptr<wal::LogWriter> log, RecoveryReport* report);
+  void SetReport(const RecoveryReport& report) { report_ = report; }
+
+  // --- reading ---
+
+  absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key);
+  absl::StatusOr<PinnedValue> GetAt(const engine::TreeState& state, pager::PageSource& pages,
+                                    Keyspace keyspace, std::string_view key);
+  std::vector<absl::StatusOr<PinnedValue>> MultiGetAt(const engine::TreeState& state,
+                                                      pager::PageSource& pages, Keyspace keyspace,
+                                                      std::span<const std::string_view> keys);
+  absl::StatusOr<uint64_t> CountAt(const engine::TreeState& state, pager::PageSource& pages,
+                                   Keyspace keyspace, const KeyRange& range);
+  // The value in a slot, pinned or copied; a large one is read.
+  absl::StatusOr<PinnedValue> Materialize(pager::PageSource& pages, pager::PageHandle leaf,
+                                          const btree::ValueSlot& slot);
+  engine::VersionKeeper KeepVisible();
+  absl::StatusOr<KeyspaceId> Resolve(const engine::TreeState& state, Keyspace keyspace) const;
+  std::vector<KeyspaceInfo> ListKeyspaces();
+  absl::StatusOr<CheckReport> Check(const CheckOptions& options);
+
+  // --- writing: autocommit ---
+
+  absl::StatusOr<Keyspace> OpenKeyspace(std::string_view name);
+  absl::Status DropKeyspace(std::string_view name);
+  // Applies the operations of one transaction; views stay good during the call.
+  absl::StatusOr<Lsn> CommitOperations(std::span<const recovery::Operation> operations,
+                                       const WriteOptions& options);
+  absl::StatusOr<Lsn> CommitBatch(const WriteBatch& batch, const WriteOptions& options);
+  // Checks an operation's keyspace handle and sizes, and fills in the keyspace's id.
+  absl::Status Prepare(Keyspace keyspace, recovery::Operation* operation) const;
+
+  // --- writing: the pieces, for transactions (the writer lock is held between Acquire and Release) ---
+
+  absl::Status AcquireWriter(absl::Duration timeout, std::string_view label);
+  void ReleaseWriter();
+  engine::WriterLock& writer_lock() { return writer_lock_; }
+  // What the running transaction has built so far.
+  engine::TreeState& working() { return working_; }
+  engine::Applier& applier() { return applier_; }
+  engine::TransactionLog& transaction_log() { return *transaction_log_; }
+  pager::PageSource& writer_pages() { return *storage_->session; }
+  absl::Status ApplyAndLog(const recovery::Operation& operation);
+  // Steps 3 to 8; releases the writer lock on every path.
+  absl::StatusOr<Lsn> CommitWriter(const WriteOptions& options);
+  void RollbackWriter();
+
+  // --- durability ---
+
+  absl::Status WaitDurable(Lsn lsn);
+  absl::Status Sync();
+  Lsn durable_lsn() const;
+  absl::Status Checkpoint();
+  absl::Status RunBackgroundWork();
+  absl::Status Close();
+
+  DatabaseStats Stats();
+  const RecoveryReport& recovery_report() const { return report_; }
+
+  // --- for handles ---
+
+  // FailedPrecondition: closed, or in a forked child. With success Leave must follow.
+  absl::Status Enter();
+  void Leave() { gate_.Leave(); }
+  engine::CallGate& gate() { return gate_; }
+  absl::Status Usable() const;
+  pager::PageSource& pages() { return gated_pages_; }
+  uint64_t tag() const { return tag_; }
+  const Options& options() const { return options_; }
+  engine::Storage& storage() { return *storage_; }
+  engine::VersionRegistry& registry() { return registry_; }
+  // The open exclusive transaction, for Close and for time limits.
+  void SetTransaction(std::shared_ptr<engine::ExclusiveTransaction> transaction)
+      ABSL_LOCKS_EXCLUDED(transaction_mutex_);
+  // Ends the open exclusive transaction, if there is one.
+  void EndTransaction(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(transaction_mutex_);
+
+ private:
+  friend class engine::Background;
+
+  // Pages for readers that may outlive the database's being open.
+  class GatedPages final : public pager::PageSource {
+   public:
+    explicit GatedPages(Impl* impl) : impl_(impl) {}
+    uint32_t page_bytes() const override;
+    absl::StatusOr<pager::PageHandle> Pin(const pager::PageWant& want) override;
+    absl::Status ReadRaw(PageId first, std::span<std::byte> buffer) override;
+    uint64_t RawSeed(PageId id) const override;
+
+   private:
+    Impl* impl_;
+  };
+
+  // Scope of a call.
+  class Call {
+   public:
+    explicit Call(Impl* impl) : impl_(impl), status_(impl->Enter()) {}
+    ~Call() {
+      if (status_.ok()) impl_->Leave();
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    const absl::Status& status() const { return status_; }
+
+   private:
+    Impl* impl_;
+    absl::Status status_;
+  };
+
+  absl::Status CheckWritable() const;
+  absl::Status WaitForLogRoom();
+  absl::Status FinishCommit(Lsn lsn, Durability durability);
+  absl::StatusOr<Lsn> PublishWriter();
+  void RestoreWorking();
+  absl::Status FlushThrough(Lsn lsn);
+  void Stop(const absl::Status& reason);
+  absl::Status RunCheckpoint(bool clean);
+  absl::Status CloseStorage();
+  uint64_t log_bytes_since_checkpoint() const;
+  absl::Status ParanoidCheck();
+
+  const Options options_;
+  const uint32_t process_;  // fork generation at open
+  uint64_t tag_;            // tells this open's keyspace handles from others
+  std::unique_ptr<engine::Storage> storage_;
+  engine::CallGate gate_;
+  GatedPages gated_pages_;
+  engine::VersionRegistry registry_;
+  engine::WriterLock writer_lock_;
+  RecoveryReport report_;
+
+  // The writer's, under the writer lock.
+  engine::TreeState working_;
+  engine::Applier applier_;
+  CommitNumber working_number_;
+  Lsn working_lsn_;
+  uint64_t redone_ = 0;  // transactions repeated but not yet published
+  std::unique_ptr<engine::TransactionLog> transaction_log_;  // none in a read-only open
+
+  engine::Checkpointer checkpointer_;
+  std::atomic<bool> stopped_ = false;
+  mutable absl::Mutex health_mutex_;
+  absl::Status health_ ABSL_GUARDED_BY(health_mutex_);
+
+  absl::Mutex transaction_mutex_;
+  std::weak_ptr<engine::ExclusiveTransaction> transaction_ ABSL_GUARDED_BY(transaction_mutex_);
+
+  std::unique_ptr<engine::Background> background_;  // last: its threads use all of the above
+};
+
+}  // namespace keel
+
+#endif  // KEEL_ENGINE_DATABASE_IMPL_H_

@@ -1,0 +1,115 @@
+#include "engine/exclusive_transaction.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "engine/database_impl.h"
+
+namespace keel::engine {
+
+using recovery::Operation;
+using recovery::OperationKind;
+
+ExclusiveTransaction::ExclusiveTransaction(std::shared_ptr<Database::Impl> database,
+                                           const TransactionOptions& options)
+    : database_(std::move(database)),
+      deadline_(options.time_limit == absl::InfiniteDuration()
+                    ? options.time_limit
+                    : database_->storage().clock().Now() + options.time_limit) {}
+
+ExclusiveTransaction::~ExclusiveTransaction() {
+  End(absl::FailedPreconditionError("the transaction was destroyed"));
+}
+
+absl::Status ExclusiveTransaction::Enter() {
+  if (!active_) return ended_;
+  if (deadline_ != absl::InfiniteDuration() && database_->storage().clock().Now() >= deadline_) {
+    EndLocked(absl::DeadlineExceededError(
+        "the transaction outlived its time limit and was rolled back"));
+    return ended_;
+  }
+  database_->writer_lock().SetOwner();
+  return absl::OkStatus();
+}
+
+absl::Status ExclusiveTransaction::Write(Keyspace keyspace, Operation operation) {
+  absl::MutexLock lock(&mutex_);
+  KEEL_RETURN_IF_ERROR(Enter());
+  KEEL_RETURN_IF_ERROR(database_->Prepare(keyspace, &operation));
+  KEEL_RETURN_IF_ERROR(database_->ApplyAndLog(operation));
+  ++changes_;
+  return absl::OkStatus();
+}
+
+Savepoint ExclusiveTransaction::SetSavepoint() {
+  absl::MutexLock lock(&mutex_);
+  if (!Enter().ok()) return Savepoint{0};  // RollbackTo will refuse it
+  const uint64_t id = next_savepoint_++;
+  TransactionLog& log = database_->transaction_log();
+  savepoints_.push_back({id, log.position()});
+  database_->applier().SetSavepoint(id);
+  Operation operation;
+  operation.kind = OperationKind::kSavepoint;
+  operation.savepoint = id;
+  log.Add(operation).IgnoreError();  // a failure is kept, and refuses every later change and the commit
+  return Savepoint{id};
+}
+
+absl::Status ExclusiveTransaction::RollbackTo(Savepoint savepoint) {
+  absl::MutexLock lock(&mutex_);
+  KEEL_RETURN_IF_ERROR(Enter());
+  const auto found = std::find_if(savepoints_.begin(), savepoints_.end(),
+                                  [&](const SavepointMark& s) { return s.id == savepoint.id; });
+  if (found == savepoints_.end()) {
+    return absl::FailedPreconditionError(
+        "the savepoint is not one of this transaction, or a rollback to an earlier one removed it");
+  }
+  TransactionLog& log = database_->transaction_log();
+  KEEL_RETURN_IF_ERROR(log.failure());
+  KEEL_RETURN_IF_ERROR(database_->applier().RollbackTo(savepoint.id));
+  ++changes_;
+  const TransactionLog::Position position = found->position;
+  savepoints_.erase(found + 1, savepoints_.end());
+  Operation operation;
+  operation.savepoint = savepoint.id;
+  if (log.TakeBackTo(position)) {
+    operation.kind = OperationKind::kSavepoint;  // taken back with what followed it: set it again
+  } else {
+    operation.kind = OperationKind::kRollbackTo;
+  }
+  return log.Add(operation);
+}
+
+absl::StatusOr<Lsn> ExclusiveTransaction::Commit(const WriteOptions& options) {
+  absl::MutexLock lock(&mutex_);
+  KEEL_RETURN_IF_ERROR(Enter());
+  active_ = false;
+  ended_ = absl::FailedPreconditionError("the transaction has been committed");
+  database_->SetTransaction(nullptr);
+  absl::StatusOr<Lsn> lsn = database_->CommitWriter(options);
+  if (!lsn.ok()) ended_ = absl::FailedPreconditionError("the transaction's commit failed");
+  return lsn;
+}
+
+void ExclusiveTransaction::End(const absl::Status& reason) {
+  absl::MutexLock lock(&mutex_);
+  EndLocked(reason);
+}
+
+void ExclusiveTransaction::EndLocked(const absl::Status& reason) {
+  if (!active_) return;
+  active_ = false;
+  ended_ = reason;
+  database_->SetTransaction(nullptr);
+  database_->RollbackWriter();
+}
+
+absl::Status ExclusiveTransaction::Read(
+    absl::FunctionRef<absl::Status(const TreeState& state, uint64_t changes)> read) {
+  absl::MutexLock lock(&mutex_);
+  KEEL_RETURN_IF_ERROR(Enter());
+  return read(database_->working(), changes_);
+}
+
+}  // namespace keel::engine

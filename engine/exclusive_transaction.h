@@ -1,0 +1,73 @@
+// The exclusive transaction: holds the writer lock from Begin to Commit and builds on the working state.
+//
+//   active --Commit--> ended      active --Rollback, Close, time limit--> ended
+//
+// T1  The writer lock is held exactly while the state is active.
+// T2  mutex_ is held during each call, so that Close and a time limit can end an idle transaction from outside.
+// T3  A change is applied to the tree first, then logged. If logging fails half-way (streaming to a full disk)
+//     the transaction can only be rolled back, and says so.
+
+#ifndef KEEL_ENGINE_EXCLUSIVE_TRANSACTION_H_
+#define KEEL_ENGINE_EXCLUSIVE_TRANSACTION_H_
+
+#include <absl/base/thread_annotations.h>
+#include <absl/functional/function_ref.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/synchronization/mutex.h>
+#include <keel/database.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/transaction_log.h"
+#include "engine/version.h"
+#include "recovery/operations.h"
+
+namespace keel::engine {
+
+class ExclusiveTransaction {
+ public:
+  // REQUIRES: the writer lock, which is taken over.
+  ExclusiveTransaction(std::shared_ptr<Database::Impl> database, const TransactionOptions& options);
+  ~ExclusiveTransaction();
+
+  absl::Status Write(Keyspace keyspace, recovery::Operation operation) ABSL_LOCKS_EXCLUDED(mutex_);
+  Savepoint SetSavepoint() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status RollbackTo(Savepoint savepoint) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Lsn> Commit(const WriteOptions& options) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends it, if it is active, with the status that later calls return.
+  void End(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Runs `read` on the state as it is now. `changes` is raised by every change.
+  absl::Status Read(absl::FunctionRef<absl::Status(const TreeState& state, uint64_t changes)> read)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  Database::Impl& database() { return *database_; }
+  const std::shared_ptr<Database::Impl>& shared_database() { return database_; }
+
+ private:
+  struct SavepointMark {
+    uint64_t id;
+    TransactionLog::Position position;
+  };
+
+  // Whether calls may go on; ends the transaction if its time is over.
+  absl::Status Enter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndLocked(const absl::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::shared_ptr<Database::Impl> database_;
+  const absl::Duration deadline_;
+  absl::Mutex mutex_;
+  bool active_ ABSL_GUARDED_BY(mutex_) = true;
+  absl::Status ended_ ABSL_GUARDED_BY(mutex_);
+  uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t next_savepoint_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::vector<SavepointMark> savepoints_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace keel::engine
+
+#endif  // KEEL_ENGINE_EXCLUSIVE_TRANSACTION_H_

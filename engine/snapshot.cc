@@ -1,0 +1,52 @@
+// Snapshot and the parts of Reader that all readers share.
+
+#include <keel/snapshot.h>
+
+#include <utility>
+
+#include "base/status.h"
+#include "engine/cursor_impl.h"
+#include "engine/snapshot_impl.h"
+
+namespace keel {
+
+absl::Status Reader::ForEach(
+    Keyspace keyspace, const KeyRange& range,
+    absl::FunctionRef<absl::Status(std::string_view key, std::string_view value)> visit) const {
+  Cursor cursor = NewCursor(keyspace, range);
+  for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) {
+    const std::string_view value = cursor.value();
+    KEEL_RETURN_IF_ERROR(cursor.status());
+    KEEL_RETURN_IF_ERROR(visit(cursor.key(), value));
+  }
+  return cursor.status();
+}
+
+Snapshot::Snapshot(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Snapshot::Snapshot(Snapshot&&) noexcept = default;
+Snapshot& Snapshot::operator=(Snapshot&&) noexcept = default;
+Snapshot::~Snapshot() = default;
+
+Lsn Snapshot::lsn() const { return impl_->version->keeper->lsn; }
+
+absl::StatusOr<PinnedValue> Snapshot::DoGet(Keyspace keyspace, std::string_view key) const {
+  Database::Impl& database = *impl_->version->database;
+  return database.GetAt(impl_->version->keeper->state, database.pages(), keyspace, key);
+}
+
+std::vector<absl::StatusOr<PinnedValue>> Snapshot::DoMultiGet(
+    Keyspace keyspace, std::span<const std::string_view> keys) const {
+  Database::Impl& database = *impl_->version->database;
+  return database.MultiGetAt(impl_->version->keeper->state, database.pages(), keyspace, keys);
+}
+
+Cursor Snapshot::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {
+  return Cursor(std::make_unique<Cursor::Impl>(impl_->version, keyspace, range));
+}
+
+absl::StatusOr<uint64_t> Snapshot::DoCount(Keyspace keyspace, const KeyRange& range) const {
+  Database::Impl& database = *impl_->version->database;
+  return database.CountAt(impl_->version->keeper->state, database.pages(), keyspace, range);
+}
+
+}  // namespace keel

@@ -1,0 +1,21 @@
+// A snapshot: a registered version, shared with the cursors made from it.
+
+#ifndef KEEL_ENGINE_SNAPSHOT_IMPL_H_
+#define KEEL_ENGINE_SNAPSHOT_IMPL_H_
+
+#include <keel/snapshot.h>
+
+#include <memory>
+
+#include "engine/cursor_impl.h"
+
+namespace keel {
+
+class Snapshot::Impl {
+ public:
+  std::shared_ptr<engine::SharedVersion> version;
+};
+
+}  // namespace keel
+
+#endif  // KEEL_ENGINE_SNAPSHOT_IMPL_H_

@@ -1,0 +1,110 @@
+// Transaction: the public face of an exclusive transaction.
+
+#include <keel/transaction.h>
+
+#include <utility>
+
+#include "base/status.h"
+#include "engine/cursor_impl.h"
+#include "engine/transaction_impl.h"
+#include "recovery/operations.h"
+
+namespace keel {
+
+using recovery::Operation;
+using recovery::OperationKind;
+
+namespace {
+
+absl::Status MovedFrom() { return absl::FailedPreconditionError("the transaction was moved from"); }
+
+}  // namespace
+
+Transaction::Transaction(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Transaction::Transaction(Transaction&&) noexcept = default;
+Transaction& Transaction::operator=(Transaction&&) noexcept = default;
+Transaction::~Transaction() = default;
+
+Transaction::Impl::~Impl() {
+  transaction->End(absl::FailedPreconditionError("the transaction was destroyed"));
+}
+
+absl::Status Transaction::Put(Keyspace keyspace, std::string_view key, std::string_view value) {
+  if (impl_ == nullptr) return MovedFrom();
+  Operation operation;
+  operation.key = key;
+  operation.value = value;
+  return impl_->transaction->Write(keyspace, operation);
+}
+
+absl::Status Transaction::Delete(Keyspace keyspace, std::string_view key) {
+  if (impl_ == nullptr) return MovedFrom();
+  Operation operation;
+  operation.kind = OperationKind::kDelete;
+  operation.key = key;
+  return impl_->transaction->Write(keyspace, operation);
+}
+
+absl::Status Transaction::DeleteRange(Keyspace keyspace, const KeyRange& range) {
+  if (impl_ == nullptr) return MovedFrom();
+  return impl_->transaction->Write(keyspace,
+                                   recovery::RangeOperation(range.begin_key(), range.end_key()));
+}
+
+Savepoint Transaction::SetSavepoint() {
+  return impl_ == nullptr ? Savepoint{} : impl_->transaction->SetSavepoint();
+}
+
+absl::Status Transaction::RollbackTo(Savepoint savepoint) {
+  return impl_ == nullptr ? MovedFrom() : impl_->transaction->RollbackTo(savepoint);
+}
+
+absl::StatusOr<Lsn> Transaction::Commit(WriteOptions options) {
+  if (impl_ == nullptr) return MovedFrom();
+  return impl_->transaction->Commit(options);
+}
+
+void Transaction::Rollback() {
+  if (impl_ == nullptr) return;
+  impl_->transaction->End(absl::FailedPreconditionError("the transaction was rolled back"));
+}
+
+absl::StatusOr<PinnedValue> Transaction::DoGet(Keyspace keyspace, std::string_view key) const {
+  if (impl_ == nullptr) return MovedFrom();
+  engine::ExclusiveTransaction& transaction = *impl_->transaction;
+  Database::Impl& database = transaction.database();
+  PinnedValue value;
+  KEEL_RETURN_IF_ERROR(transaction.Read([&](const engine::TreeState& state, uint64_t) {
+    KEEL_ASSIGN_OR_RETURN(value, database.GetAt(state, database.writer_pages(), keyspace, key));
+    return absl::OkStatus();
+  }));
+  return value;
+}
+
+std::vector<absl::StatusOr<PinnedValue>> Transaction::DoMultiGet(
+    Keyspace keyspace, std::span<const std::string_view> keys) const {
+  std::vector<absl::StatusOr<PinnedValue>> values;
+  values.reserve(keys.size());
+  for (const std::string_view key : keys) values.push_back(DoGet(keyspace, key));
+  return values;
+}
+
+Cursor Transaction::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {
+  if (impl_ == nullptr) return Cursor(std::make_unique<Cursor::Impl>(MovedFrom()));
+  return Cursor(std::make_unique<Cursor::Impl>(impl_->transaction, keyspace, range));
+}
+
+absl::StatusOr<uint64_t> Transaction::DoCount(Keyspace keyspace, const KeyRange& range) const {
+  if (impl_ == nullptr) return MovedFrom();
+  engine::ExclusiveTransaction& transaction = *impl_->transaction;
+  Database::Impl& database = transaction.database();
+  uint64_t count = 0;
+  KEEL_RETURN_IF_ERROR(transaction.Read([&](const engine::TreeState& state, uint64_t) {
+    KEEL_ASSIGN_OR_RETURN(count,
+                          database.CountAt(state, database.writer_pages(), keyspace, range));
+    return absl::OkStatus();
+  }));
+  return count;
+}
+
+}  // namespace keel

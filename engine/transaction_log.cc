@@ -1,0 +1,112 @@
+#include "engine/transaction_log.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status.h"
+#include "recovery/record_table.h"
+
+namespace keel::engine {
+
+using recovery::Record;
+using recovery::RecordKind;
+
+TransactionLog::TransactionLog(wal::LogWriter* log, uint64_t stream_bytes_max,
+                               size_t private_bytes_max)
+    : log_(log),
+      stream_bytes_max_(stream_bytes_max),
+      record_bytes_max_(std::min(log->max_record_bytes(), private_bytes_max)) {}
+
+void TransactionLog::Begin(CommitNumber number) {
+  number_ = number;
+  End();
+}
+
+void TransactionLog::End() {
+  operations_.clear();
+  chunks_ = 0;
+  streamed_bytes_ = 0;
+  failure_ = absl::OkStatus();
+}
+
+absl::Status TransactionLog::Add(const recovery::Operation& operation) {
+  if (!failure_.ok()) return failure_;
+  head_.clear();
+  recovery::EncodeOperationHead(operation, &head_);
+  absl::Status status = Gather(head_);
+  if (status.ok() && operation.kind == recovery::OperationKind::kPut) {
+    status = Gather(operation.value);
+  }
+  if (!status.ok()) {
+    failure_ = WithContext(status, "the transaction's changes cannot be logged; roll it back");
+  }
+  return status;
+}
+
+absl::Status TransactionLog::Gather(std::string_view bytes) {
+  const size_t room = record_bytes_max_ - recovery::kRecordHeadBytes;
+  while (!bytes.empty()) {
+    const size_t take = std::min(bytes.size(), room - std::min(room, operations_.size()));
+    operations_.append(bytes.substr(0, take));
+    bytes.remove_prefix(take);
+    if (!bytes.empty()) KEEL_RETURN_IF_ERROR(Spill());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TransactionLog::Spill() {
+  if (streamed_bytes_ + operations_.size() > stream_bytes_max_) {
+    return MakeStatus(absl::StatusCode::kResourceExhausted,
+                      "the transaction has more than %d bytes of changes, which the log cannot take; "
+                      "split it, or raise checkpoint_log_bytes",
+                      stream_bytes_max_);
+  }
+  record_.clear();
+  recovery::EncodeRecordHead(Record{RecordKind::kChunk, number_, chunks_, {}}, &record_);
+  record_ += operations_;
+  // Room for the record that ends the stream too, so that Abandon needs none.
+  KEEL_RETURN_IF_ERROR(log_->Reserve(record_.size() + recovery::kRecordHeadBytes, 2));
+  KEEL_RETURN_IF_ERROR(log_->Append(record_).status());
+  streamed_bytes_ += record_.size();
+  ++chunks_;
+  operations_.clear();
+  return absl::OkStatus();
+}
+
+bool TransactionLog::TakeBackTo(const Position& position) {
+  if (position.chunks != chunks_ || position.bytes > operations_.size()) return false;
+  operations_.resize(position.bytes);
+  return true;
+}
+
+absl::Status TransactionLog::ReserveCommit() {
+  if (!failure_.ok()) return failure_;
+  if (chunks_ > 0 && !operations_.empty()) KEEL_RETURN_IF_ERROR(Spill());
+  return log_->Reserve(recovery::kRecordHeadBytes + operations_.size(), 1);
+}
+
+absl::StatusOr<Lsn> TransactionLog::Commit() {
+  record_.clear();
+  if (chunks_ > 0) {
+    recovery::EncodeRecordHead(Record{RecordKind::kChunkedCommit, number_, chunks_, {}}, &record_);
+  } else {
+    recovery::EncodeRecordHead(Record{RecordKind::kCommit, number_, 0, {}}, &record_);
+    record_ += operations_;
+  }
+  KEEL_ASSIGN_OR_RETURN(const Lsn lsn, log_->Append(record_));
+  End();
+  return lsn;
+}
+
+void TransactionLog::Abandon() {
+  if (chunks_ > 0) {
+    record_.clear();
+    recovery::EncodeRecordHead(Record{RecordKind::kChunkedRollback, number_, chunks_, {}}, &record_);
+    // Without this record the next transaction would be taken for a part of the stream. Spill left room for it, so
+    // only a log that has failed for good refuses it.
+    log_->Append(record_).IgnoreError();
+  }
+  End();
+}
+
+}  // namespace keel::engine

@@ -1,0 +1,77 @@
+// A running transaction's records: private until they outgrow one frame, then streamed.
+//
+// Operations are gathered in memory and become one record at commit. When they outgrow what the log takes as
+// one record, they go to the log in chunks, unsynced; then a commit or rollback record ends the stream. The
+// transaction holds the writer lock, so its chunks stand together.
+
+#ifndef KEEL_ENGINE_TRANSACTION_LOG_H_
+#define KEEL_ENGINE_TRANSACTION_LOG_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/types.h"
+#include "recovery/operations.h"
+#include "wal/log_writer.h"
+
+namespace keel::engine {
+
+// REQUIRES: the writer lock.
+class TransactionLog {
+ public:
+  // A stream over `stream_bytes_max` is refused: the log could not be cut meanwhile. At most
+  // `private_bytes_max` are gathered in memory.
+  TransactionLog(wal::LogWriter* log, uint64_t stream_bytes_max, size_t private_bytes_max);
+
+  // Begins the transaction that will have this number. REQUIRES: the one before has ended.
+  void Begin(CommitNumber number);
+
+  // Takes an operation. ResourceExhausted (disk, or larger than the log can take) and other errors leave the
+  // transaction fit only for Abandon, as failure() says from then on.
+  absl::Status Add(const recovery::Operation& operation);
+  const absl::Status& failure() const { return failure_; }
+
+  // Where the next operation goes.
+  struct Position {
+    uint64_t chunks = 0;
+    size_t bytes = 0;
+  };
+  Position position() const { return {chunks_, operations_.size()}; }
+  // Takes back everything behind `position` if that has not been streamed yet.
+  bool TakeBackTo(const Position& position);
+
+  bool empty() const { return chunks_ == 0 && operations_.empty(); }
+  bool streaming() const { return chunks_ > 0; }
+
+  // Makes sure that what has been added fits in the log. Commit cannot meet a full disk after it.
+  absl::Status ReserveCommit();
+  // Appends the commit record; its end. REQUIRES: ReserveCommit.
+  absl::StatusOr<Lsn> Commit();
+  // Ends without a commit.
+  void Abandon();
+
+ private:
+  absl::Status Gather(std::string_view bytes);
+  absl::Status Spill();
+  void End();
+
+  wal::LogWriter* log_;
+  uint64_t stream_bytes_max_;
+  size_t record_bytes_max_;
+  CommitNumber number_;
+  std::string operations_;  // not yet in the log
+  uint64_t chunks_ = 0;     // in the log
+  uint64_t streamed_bytes_ = 0;
+  std::string head_;        // scratch
+  std::string record_;      // scratch
+  absl::Status failure_;
+};
+
+}  // namespace keel::engine
+
+#endif  // KEEL_ENGINE_TRANSACTION_LOG_H_

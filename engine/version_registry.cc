@@ -1,0 +1,154 @@
+#include "engine/version_registry.h"
+
+#include <limits>
+
+namespace keel::engine {
+
+namespace {
+
+// Deaths examined with each move of the visible version: more than a commit makes, so that the queue drains.
+constexpr uint64_t kExaminePages = 256;
+// Retired versions that are worth a look at the guards.
+constexpr size_t kRetiredVersions = 64;
+
+}  // namespace
+
+void VersionKeeper::Release() {
+  if (registry_ == nullptr) return;
+  std::exchange(registry_, nullptr)->ReleaseSnapshot(version_->epoch);
+  version_.reset();
+}
+
+VersionRegistry::VersionRegistry(std::shared_ptr<const Version> recovered, pager::PageCache* cache,
+                                 pager::GuardDomain* guards)
+    : cache_(cache), guards_(guards), visible_raw_(recovered.get()), visible_(recovered) {
+  reclaimer_.AddKeeper(recovered->epoch);
+}
+
+std::shared_ptr<const Version> VersionRegistry::Visible() const {
+  absl::MutexLock lock(&mutex_);
+  return visible_;
+}
+
+std::shared_ptr<const Version> VersionRegistry::Newest() const {
+  absl::MutexLock lock(&mutex_);
+  return published_.empty() ? visible_ : published_.back().version;
+}
+
+VersionKeeper VersionRegistry::KeepVisible(absl::Duration now) {
+  absl::MutexLock lock(&mutex_);
+  reclaimer_.AddKeeper(visible_->epoch);
+  SnapshotGroup& group = snapshots_[visible_->epoch];
+  if (group.count++ == 0) {
+    group.lsn = visible_->lsn;
+    group.oldest = now;
+  }
+  return VersionKeeper(this, visible_);
+}
+
+void VersionRegistry::ReleaseSnapshot(Epoch epoch) {
+  pager::PageSet freed;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto group = snapshots_.find(epoch);
+    if (--group->second.count == 0) snapshots_.erase(group);
+    reclaimer_.ReleaseKeeper(epoch, &freed);
+  }
+  if (!freed.empty()) cache_->Retire(freed);
+}
+
+void VersionRegistry::ReleaseKeeper(Epoch epoch) {
+  pager::PageSet freed;
+  {
+    absl::MutexLock lock(&mutex_);
+    reclaimer_.ReleaseKeeper(epoch, &freed);
+  }
+  if (!freed.empty()) cache_->Retire(freed);
+}
+
+void VersionRegistry::Publish(std::shared_ptr<const Version> version, pager::DeathList deaths) {
+  absl::MutexLock lock(&mutex_);
+  published_.push_back(Published{std::move(version), std::move(deaths)});
+}
+
+void VersionRegistry::AdvanceVisible(Lsn lsn) {
+  pager::PageSet freed;
+  {
+    absl::MutexLock lock(&mutex_);
+    bool moved = false;
+    while (!published_.empty() && published_.front().version->lsn <= lsn) {
+      Published& next = published_.front();
+      reclaimer_.AddDeaths(next.version->epoch, std::move(next.deaths));
+      SetVisible(std::move(next.version));
+      published_.pop_front();
+      moved = true;
+    }
+    if (moved) reclaimer_.Examine(kExaminePages, &freed);
+  }
+  if (!freed.empty()) cache_->Retire(freed);
+}
+
+void VersionRegistry::SetVisible(std::shared_ptr<const Version> version) {
+  visible_raw_.store(version.get(), std::memory_order_release);
+  std::shared_ptr<const Version> old = std::exchange(visible_, std::move(version));
+  retired_.push_back(Retired{guards_->Retire(), std::move(old)});
+  if (retired_.size() >= kRetiredVersions) DropRetired();
+}
+
+void VersionRegistry::DropRetired() {
+  if (!guards_->Passed(retired_.front().stamp)) guards_->Refresh();
+  while (!retired_.empty() && guards_->Passed(retired_.front().stamp)) retired_.pop_front();
+}
+
+std::shared_ptr<const Version> VersionRegistry::BeginCheckpoint() {
+  pager::PageSet freed;
+  std::shared_ptr<const Version> version;
+  {
+    absl::MutexLock lock(&mutex_);
+    version = visible_;
+    reclaimer_.AddKeeper(version->epoch);
+    reclaimer_.Examine(std::numeric_limits<uint64_t>::max(), &freed);
+  }
+  if (!freed.empty()) cache_->Retire(freed);
+  return version;
+}
+
+pager::PageSet VersionRegistry::DiedBetween(Epoch older, Epoch newer) const {
+  absl::MutexLock lock(&mutex_);
+  return reclaimer_.DiedBetween(older, newer);
+}
+
+uint64_t VersionRegistry::Reclaim(uint64_t max_pages) {
+  pager::PageSet freed;
+  uint64_t remaining = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    reclaimer_.Examine(max_pages, &freed);
+    remaining = reclaimer_.unexamined();
+    if (!retired_.empty()) DropRetired();
+  }
+  if (!freed.empty()) cache_->Retire(freed);
+  return remaining;
+}
+
+std::vector<VersionRegistry::SnapshotFigures> VersionRegistry::Snapshots() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<SnapshotFigures> figures;
+  for (const auto& [epoch, group] : snapshots_) {
+    const pager::Reclaimer::Held held = reclaimer_.HeldBy(epoch);
+    figures.push_back({epoch, group.lsn, group.count, group.oldest, held.alone + held.shared});
+  }
+  return figures;
+}
+
+uint64_t VersionRegistry::dead_pages_held() const {
+  absl::MutexLock lock(&mutex_);
+  return reclaimer_.held() + reclaimer_.unexamined();
+}
+
+uint64_t VersionRegistry::pending() const {
+  absl::MutexLock lock(&mutex_);
+  return published_.size();
+}
+
+}  // namespace keel::engine

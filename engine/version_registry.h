@@ -1,0 +1,139 @@
+// Versions in use: the visible one, those published behind it, and the snapshots that keep older ones.
+//
+//   V1  The visible version only moves forward, to a version whose commit is durable, or that is, or precedes, a
+//       published kAsync or kNone commit.
+//   V2  (R5) One mutex covers: moving the visible version, examining deaths, registering and releasing keepers.
+//   V3  (R4) A version's deaths are handed to the reclaimer when it becomes visible, not before.
+//   V4  A version is freed only after every guard that may have loaded it has left.
+
+#ifndef KEEL_ENGINE_VERSION_REGISTRY_H_
+#define KEEL_ENGINE_VERSION_REGISTRY_H_
+
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "engine/version.h"
+#include "pager/guard.h"
+#include "pager/page_cache.h"
+#include "pager/reclaimer.h"
+
+namespace keel::engine {
+
+class VersionRegistry;
+
+// Keeps a version's pages from reuse. Move-only; released on destruction, on any thread. Must not outlive the
+// registry.
+class VersionKeeper {
+ public:
+  VersionKeeper() = default;
+  VersionKeeper(VersionRegistry* registry, std::shared_ptr<const Version> version)
+      : registry_(registry), version_(std::move(version)) {}
+  VersionKeeper(VersionKeeper&& other) noexcept { *this = std::move(other); }
+  VersionKeeper& operator=(VersionKeeper&& other) noexcept {
+    Release();
+    registry_ = std::exchange(other.registry_, nullptr);
+    version_ = std::move(other.version_);
+    return *this;
+  }
+  ~VersionKeeper() { Release(); }
+
+  void Release();
+  explicit operator bool() const { return registry_ != nullptr; }
+  const Version& operator*() const { return *version_; }
+  const Version* operator->() const { return version_.get(); }
+
+ private:
+  VersionRegistry* registry_ = nullptr;
+  std::shared_ptr<const Version> version_;
+};
+
+// Thread-safe.
+class VersionRegistry {
+ public:
+  // `recovered` is visible from the start; its epoch is kept for the last durable checkpoint.
+  VersionRegistry(std::shared_ptr<const Version> recovered, pager::PageCache* cache,
+                  pager::GuardDomain* guards);
+
+  // The visible version. REQUIRES: a guard; good until it is left.
+  const Version* visible() const { return visible_raw_.load(std::memory_order_acquire); }
+  std::shared_ptr<const Version> Visible() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // A snapshot of the visible version, shown in statistics with its age.
+  VersionKeeper KeepVisible(absl::Duration now) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Queues a version behind those published before. REQUIRES: the writer lock.
+  void Publish(std::shared_ptr<const Version> version, pager::DeathList deaths)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Moves the visible version forward to the newest published one with lsn <= `lsn`.
+  void AdvanceVisible(Lsn lsn) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The newest published version, visible or not.
+  std::shared_ptr<const Version> Newest() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // --- checkpoints ---
+
+  // The visible version, kept, with every death up to it examined.
+  std::shared_ptr<const Version> BeginCheckpoint() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Pages of checkpoint `older` that `newer` no longer reaches.
+  pager::PageSet DiedBetween(Epoch older, Epoch newer) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Gives a keeper of BeginCheckpoint back (a failed attempt's, or the previous checkpoint's).
+  void ReleaseKeeper(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Examines up to `max_pages` queued deaths and frees what nobody holds. Returns how many remain.
+  uint64_t Reclaim(uint64_t max_pages) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  struct SnapshotFigures {
+    Epoch epoch;
+    Lsn lsn;
+    uint64_t count = 0;
+    absl::Duration oldest;  // clock time at which the oldest was taken
+    uint64_t pages_held = 0;
+  };
+  std::vector<SnapshotFigures> Snapshots() const ABSL_LOCKS_EXCLUDED(mutex_);
+  uint64_t dead_pages_held() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Commits that are published but not visible.
+  uint64_t pending() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  friend class VersionKeeper;
+
+  struct Published {
+    std::shared_ptr<const Version> version;
+    pager::DeathList deaths;
+  };
+  struct Retired {
+    uint64_t stamp;
+    std::shared_ptr<const Version> version;
+  };
+  struct SnapshotGroup {
+    Lsn lsn;
+    uint64_t count = 0;
+    absl::Duration oldest;
+  };
+
+  void ReleaseSnapshot(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetVisible(std::shared_ptr<const Version> version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropRetired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  pager::PageCache* cache_;
+  pager::GuardDomain* guards_;
+  mutable absl::Mutex mutex_;
+  std::atomic<const Version*> visible_raw_;
+  std::shared_ptr<const Version> visible_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Published> published_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Retired> retired_ ABSL_GUARDED_BY(mutex_);
+  pager::Reclaimer reclaimer_ ABSL_GUARDED_BY(mutex_);
+  std::map<Epoch, SnapshotGroup> snapshots_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace keel::engine
+
+#endif  // KEEL_ENGINE_VERSION_REGISTRY_H_

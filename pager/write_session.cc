@@ -1,0 +1,169 @@
+#include "pager/write_session.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/status.h"
+
+namespace keel::pager {
+
+namespace {
+
+// Ids are fetched in runs, so that a transaction's pages lie together on disk.
+constexpr uint64_t kStockRun = 32;
+// Retired ids that are worth a look at the guards.
+constexpr uint64_t kRetiredBatch = 64;
+
+}  // namespace
+
+WriteSession::WriteSession(PageCache* cache, SpaceMap* space, Epoch published, Epoch current,
+                           size_t mutable_pages_max)
+    : cache_(cache),
+      space_(space),
+      mutable_pages_max_(mutable_pages_max),
+      published_(published),
+      epoch_(current) {
+  KEEL_CHECK(published < current);
+  levels_.push_back(Level{.since = current});
+  cache_->Freeze(epoch_);
+}
+
+void WriteSession::RaiseEpoch() {
+  epoch_ = NextEpoch(epoch_);
+  cache_->Freeze(epoch_);
+}
+
+WriteSession::Mark WriteSession::SetMark() {
+  RaiseEpoch();
+  levels_.push_back(Level{.since = epoch_, .deaths = deaths_.size()});
+  return levels_.size() - 1;
+}
+
+void WriteSession::RollbackTo(Mark mark) {
+  KEEL_CHECK(mark < levels_.size());
+  for (size_t i = mark; i < levels_.size(); ++i) cache_->Retire(levels_[i].born);
+  deaths_.resize(levels_[mark].deaths);
+  levels_.resize(mark + 1);
+  levels_[mark].born.clear();
+  RaiseEpoch();
+  levels_[mark].since = epoch_;
+}
+
+void WriteSession::ReleaseMark(Mark mark) {
+  KEEL_CHECK(mark > 0 && mark + 1 == levels_.size());
+  Level released = std::move(levels_.back());
+  levels_.pop_back();
+  Level& level = levels_.back();
+  level.born.Absorb(std::move(released.born));
+  const DeathList deaths(deaths_.begin() + static_cast<ptrdiff_t>(released.deaths), deaths_.end());
+  deaths_.resize(released.deaths);
+  for (const DeadPage& page : deaths) DropRun(PageRun{page.first, page.count}, page.birth);
+}
+
+WriteSession::Publication WriteSession::Publish() {
+  Publication publication{.epoch = epoch_};
+  for (const DeadPage& page : deaths_) {
+    if (page.birth > published_) {
+      cache_->Retire(page.first, page.count);  // only a mark of this transaction kept it
+    } else {
+      publication.deaths.push_back(page);
+    }
+  }
+  deaths_.clear();
+  levels_.resize(1);
+  levels_[0].born.clear();
+  levels_[0].deaths = 0;
+  published_ = epoch_;
+  RaiseEpoch();
+  levels_[0].since = epoch_;
+  return publication;
+}
+
+void WriteSession::TakeBackRetired() {
+  if (cache_->retired() < kRetiredBatch) return;
+  PageSet ready;
+  cache_->CollectRetired(&ready);
+  if (!ready.empty()) space_->Free(ready);
+}
+
+absl::Status WriteSession::Reserve(size_t pages) {
+  if (cache_->mutable_pages() > mutable_pages_max_) RaiseEpoch();
+  if (stock_pages_ < pages) {
+    TakeBackRetired();
+    while (stock_pages_ < pages) {
+      const uint64_t wanted = std::max<uint64_t>(pages - stock_pages_, kStockRun);
+      KEEL_ASSIGN_OR_RETURN(const PageRun run, space_->Allocate(wanted, space_use_));
+      stock_.insert(stock_.begin(), run);
+      stock_pages_ += run.count;
+    }
+  }
+  return cache_->ReserveFrames(pages);
+}
+
+PageId WriteSession::TakeId() {
+  KEEL_CHECK(stock_pages_ > 0);
+  PageRun& run = stock_.back();
+  const PageId id = run.first;
+  ++run.first.value;
+  --run.count;
+  --stock_pages_;
+  if (run.count == 0) stock_.pop_back();
+  return id;
+}
+
+MutablePage WriteSession::NewPage() {
+  const PageId id = TakeId();
+  levels_.back().born.Insert(id);
+  return cache_->Create(id, epoch_);
+}
+
+MutablePage WriteSession::Create(PageKind kind, uint8_t level, KeyspaceId keyspace) {
+  const MutablePage page = NewPage();
+  PageHeader& header = HeaderOf(page.bytes);
+  header.page_id = page.id.value;
+  header.birth = page.birth.value;
+  header.kind = static_cast<uint8_t>(kind);
+  header.level = level;
+  header.keyspace = keyspace.value;
+  return page;
+}
+
+MutablePage WriteSession::Change(PageHandle page) {
+  const PageId old_id{page.header().page_id};
+  const Epoch old_birth{page.header().birth};
+  if (std::byte* bytes = cache_->TryMutate(page, epoch_); bytes != nullptr) {
+    return MutablePage{bytes, old_id, old_birth};
+  }
+  const MutablePage copy = NewPage();
+  std::memcpy(copy.bytes, page.bytes(), page_bytes());
+  PageHeader& header = HeaderOf(copy.bytes);
+  header.page_id = copy.id.value;
+  header.birth = copy.birth.value;
+  Drop(old_id, old_birth);
+  return copy;
+}
+
+void WriteSession::Drop(PageId id, Epoch birth) { DropRun(PageRun{id, 1}, birth); }
+
+absl::StatusOr<PageRun> WriteSession::CreateRun(uint64_t max_pages) {
+  TakeBackRetired();
+  KEEL_ASSIGN_OR_RETURN(const PageRun run, space_->Allocate(max_pages, space_use_));
+  levels_.back().born.InsertRun(run.first, run.count);
+  return run;
+}
+
+void WriteSession::DropRun(const PageRun& run, Epoch birth) {
+  Level& level = levels_.back();
+  if (birth < level.since) {
+    deaths_.push_back(DeadPage{run.first, run.count, birth});
+    return;
+  }
+  for (uint64_t i = 0; i < run.count; ++i) {
+    KEEL_CHECK(level.born.Erase(PageId{run.first.value + i}));
+  }
+  cache_->Retire(run.first, run.count);
+}
+
+}  // namespace keel::pager

@@ -1,0 +1,107 @@
+// The writer's view of the pager: makes, copies and drops pages in epochs, and can go back.
+//
+//   R1  In place only while birth == current epoch and nobody pins the page; else copy.
+//   R2  Only this class raises the epoch: at a mark, a rollback, a publication, and when the pages born in the
+//       current epoch pass a quarter of the frames.
+//   R4  Deaths of published pages stay private until Publish hands them out; a rollback cuts them back. Pages born
+//       in the running transaction are freed at once, unless a mark since their birth keeps them.
+//
+// REQUIRES: the writer lock, for every call.
+
+#ifndef KEEL_PAGER_WRITE_SESSION_H_
+#define KEEL_PAGER_WRITE_SESSION_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/types.h"
+#include "pager/page_access.h"
+#include "pager/page_cache.h"
+#include "pager/page_set.h"
+#include "pager/reclaimer.h"
+#include "pager/space_map.h"
+
+namespace keel::pager {
+
+class WriteSession final : public PageSink {
+ public:
+  // `published` is the epoch of the newest published version; the session's own begins at `current`. More than
+  // `mutable_pages_max` pages of one epoch are frozen (R2).
+  WriteSession(PageCache* cache, SpaceMap* space, Epoch published, Epoch current,
+               size_t mutable_pages_max);
+
+  // Number of a mark: 0 is the start of the transaction.
+  using Mark = size_t;
+
+  // Everything from here on can be undone by RollbackTo. Raises the epoch.
+  Mark SetMark();
+  // Frees what was born since the mark, forgets what died since, drops later marks. Raises the epoch. The mark
+  // stays.
+  void RollbackTo(Mark mark);
+  void Rollback() { RollbackTo(0); }
+  // The newest mark is no longer needed: its stretch joins the one before, and what only it kept is freed.
+  void ReleaseMark(Mark mark);
+
+  // What a version leaves behind, to be examined when it is visible.
+  struct Publication {
+    Epoch epoch;       // of the version: no page in it is younger
+    DeathList deaths;  // of pages that older versions reach
+  };
+  // Ends the transaction: what was built is a version from now on. Raises the epoch.
+  Publication Publish();
+
+  // How deep Reserve and CreateRun may go into the reserve of free space.
+  void set_space_use(SpaceUse use) { space_use_ = use; }
+
+  // PageSource
+  uint32_t page_bytes() const override { return cache_->page_bytes(); }
+  absl::StatusOr<PageHandle> Pin(const PageWant& want) override { return cache_->Pin(want); }
+  absl::Status ReadRaw(PageId first, std::span<std::byte> buffer) override {
+    return cache_->ReadRaw(first, buffer);
+  }
+  uint64_t RawSeed(PageId id) const override { return cache_->RawSeed(id); }
+
+  // PageSink
+  Epoch current_epoch() const override { return epoch_; }
+  absl::Status Reserve(size_t pages) override;
+  MutablePage Create(PageKind kind, uint8_t level, KeyspaceId keyspace) override;
+  MutablePage Change(PageHandle page) override;
+  void Drop(PageId id, Epoch birth) override;
+  absl::StatusOr<PageRun> CreateRun(uint64_t max_pages) override;
+  absl::Status WriteRaw(PageId first, std::span<const std::byte> data) override {
+    return cache_->WriteRaw(first, data);
+  }
+  void DropRun(const PageRun& run, Epoch birth) override;
+
+ private:
+  // A stretch between two marks.
+  struct Level {
+    Epoch since;        // no page of an earlier level has this birth
+    size_t deaths = 0;  // length of deaths_ when it began
+    PageSet born;       // pages born in it that are not yet free again
+  };
+
+  void RaiseEpoch();
+  void TakeBackRetired();
+  PageId TakeId();
+  MutablePage NewPage();
+
+  PageCache* cache_;
+  SpaceMap* space_;
+  size_t mutable_pages_max_;
+  Epoch published_;
+  Epoch epoch_;
+  SpaceUse space_use_ = SpaceUse::kOrdinary;
+  std::vector<Level> levels_;
+  DeathList deaths_;
+  std::vector<PageRun> stock_;  // ids set aside, used from the front of the last run
+  uint64_t stock_pages_ = 0;
+};
+
+}  // namespace keel::pager
+
+#endif  // KEEL_PAGER_WRITE_SESSION_H_

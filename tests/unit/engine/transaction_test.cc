@@ -1,0 +1,194 @@
+// Exclusive transactions: rollback, savepoints, own reads, limits.
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/engine/engine_test_support.h"
+
+namespace keel::testing {
+namespace {
+
+class TransactionTest : public EngineTest {
+ protected:
+  void SetUp() override { Open(); }
+
+  Transaction Begin(const TransactionOptions& options = {}) {
+    absl::StatusOr<Transaction> transaction = db_->Begin(options);
+    EXPECT_TRUE(transaction.ok()) << transaction.status();
+    return *std::move(transaction);
+  }
+};
+
+TEST_F(TransactionTest, CommitMakesEverythingVisibleAtOnce) {
+  Transaction transaction = Begin();
+  KEEL_ASSERT_OK(transaction.Put("a", "1"));
+  KEEL_ASSERT_OK(transaction.Put("b", "2"));
+  EXPECT_EQ(GetText(transaction, "a"), "1");
+  EXPECT_EQ(GetText(*db_, "a"), "NotFound");
+  EXPECT_EQ(*transaction.Count(), 2U);
+  const absl::StatusOr<Lsn> lsn = transaction.Commit();
+  ASSERT_TRUE(lsn.ok()) << lsn.status();
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"a", "1"}, {"b", "2"}}));
+  EXPECT_TRUE(absl::IsFailedPrecondition(transaction.Put("c", "3")));
+  EXPECT_TRUE(absl::IsFailedPrecondition(transaction.Commit().status()));
+}
+
+TEST_F(TransactionTest, RollbackLeavesNothing) {
+  KEEL_ASSERT_OK(db_->Put("a", "0"));
+  const uint64_t free_before = db_->Stats().pages.free_pages;
+  for (int round = 0; round < 20; ++round) {
+    Transaction transaction = Begin();
+    for (int i = 0; i < 500; ++i) {
+      KEEL_ASSERT_OK(transaction.Put(Numbered("k", i), std::string(200, 'v')));
+    }
+    KEEL_ASSERT_OK(transaction.Put("a", "1"));
+    if (round % 2 == 0) transaction.Rollback();
+  }
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"a", "0"}}));
+  EXPECT_LE(free_before, db_->Stats().pages.free_pages + 4000);
+}
+
+TEST_F(TransactionTest, NestedSavepoints) {
+  Transaction transaction = Begin();
+  KEEL_ASSERT_OK(transaction.Put("a", "1"));
+  const Savepoint first = transaction.SetSavepoint();
+  KEEL_ASSERT_OK(transaction.Put("a", "2"));
+  KEEL_ASSERT_OK(transaction.Put("b", "2"));
+  const Savepoint second = transaction.SetSavepoint();
+  KEEL_ASSERT_OK(transaction.Delete("a"));
+  KEEL_ASSERT_OK(transaction.DeleteRange(KeyRange::All()));
+  EXPECT_EQ(*transaction.Count(), 0U);
+  KEEL_ASSERT_OK(transaction.RollbackTo(second));
+  EXPECT_EQ(ReadAll(transaction), (Contents{{"a", "2"}, {"b", "2"}}));
+  KEEL_ASSERT_OK(transaction.RollbackTo(second));  // it stays
+  KEEL_ASSERT_OK(transaction.Put("c", "3"));
+  KEEL_ASSERT_OK(transaction.RollbackTo(first));
+  EXPECT_EQ(ReadAll(transaction), (Contents{{"a", "1"}}));
+  EXPECT_TRUE(absl::IsFailedPrecondition(transaction.RollbackTo(second)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(transaction.RollbackTo(Savepoint{77})));
+  KEEL_ASSERT_OK(transaction.Put("d", "4"));
+  ASSERT_TRUE(transaction.Commit().ok());
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"a", "1"}, {"d", "4"}}));
+}
+
+TEST_F(TransactionTest, SeveralKeyspacesAtomically) {
+  const Keyspace one = *db_->OpenKeyspace("one");
+  const Keyspace two = *db_->OpenKeyspace("two");
+  Transaction transaction = Begin();
+  KEEL_ASSERT_OK(transaction.Put(one, "k", "1"));
+  KEEL_ASSERT_OK(transaction.Put(two, "k", "2"));
+  EXPECT_EQ(*db_->Count(one), 0U);
+  ASSERT_TRUE(transaction.Commit().ok());
+  EXPECT_EQ(GetText(*db_, "k", one), "1");
+  EXPECT_EQ(GetText(*db_, "k", two), "2");
+}
+
+TEST_F(TransactionTest, CursorFollowsOwnChanges) {
+  for (int i = 0; i < 10; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("k", i), "v"));
+  Transaction transaction = Begin();
+  Cursor cursor = transaction.NewCursor();
+  std::vector<std::string> seen;
+  for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next()) {
+    seen.emplace_back(cursor.key());
+    KEEL_ASSERT_OK(transaction.Delete(cursor.key()));
+    if (cursor.key() == "k000003") KEEL_ASSERT_OK(transaction.Put("k000003x", "new"));
+  }
+  KEEL_ASSERT_OK(cursor.status());
+  EXPECT_EQ(seen.size(), 11U);
+  EXPECT_EQ(*transaction.Count(), 0U);
+  transaction.Rollback();
+  cursor.SeekToFirst();
+  EXPECT_FALSE(cursor.Valid());
+  EXPECT_TRUE(absl::IsFailedPrecondition(cursor.status()));
+}
+
+TEST_F(TransactionTest, ValuesMayPointIntoPinnedPages) {
+  const std::string value(700, 'a');
+  KEEL_ASSERT_OK(db_->Put("k", value));
+  Transaction transaction = Begin();
+  const absl::StatusOr<PinnedValue> pinned = transaction.Get("k");
+  for (int i = 0; i < 100; ++i) KEEL_ASSERT_OK(transaction.Put(Numbered("c", i), pinned->view()));
+  KEEL_ASSERT_OK(transaction.Put("k", "b"));
+  EXPECT_EQ(pinned->view(), value);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(GetText(transaction, Numbered("c", i)), value);
+  ASSERT_TRUE(transaction.Commit().ok());
+}
+
+TEST_F(TransactionTest, OwnThreadsSecondWriteIsRefused) {
+  Transaction transaction = Begin({.label = "mine"});
+  EXPECT_TRUE(absl::IsFailedPrecondition(db_->Put("a", "1")));
+  EXPECT_TRUE(absl::IsFailedPrecondition(db_->Begin().status()));
+  std::thread other([&] {
+    TransactionOptions options;
+    options.lock_timeout = absl::Milliseconds(10);
+    const absl::Status status = db_->Begin(options).status();
+    EXPECT_TRUE(absl::IsDeadlineExceeded(status));
+    EXPECT_THAT(std::string(MessageOf(status)), ::testing::HasSubstr("mine"));
+  });
+  other.join();
+}
+
+TEST_F(TransactionTest, TimeLimitEndsAnIdleTransactionForWhoeverWaits) {
+  TransactionOptions options;
+  options.time_limit = absl::Milliseconds(20);
+  Transaction transaction = Begin(options);
+  KEEL_ASSERT_OK(transaction.Put("a", "1"));
+  std::thread other([&] { KEEL_EXPECT_OK(db_->Put("b", "2")); });
+  other.join();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(transaction.Put("a", "2")));
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"b", "2"}}));
+}
+
+TEST_F(TransactionTest, TransactCommitsOrRollsBack) {
+  KEEL_ASSERT_OK(db_->Transact([](Transaction& t) { return t.Put("a", "1"); }));
+  const absl::Status refused = db_->Transact([](Transaction& t) {
+    KEEL_RETURN_IF_ERROR(t.Put("a", "2"));
+    return absl::CancelledError("no");
+  });
+  EXPECT_EQ(refused.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(GetText(*db_, "a"), "1");
+}
+
+TEST_F(TransactionTest, StreamsWhatOutgrowsAFrame) {
+  options_.checkpoint_log_bytes = uint64_t{16} << 20;
+  Reopen();
+  {
+    Transaction transaction = Begin();
+    for (int i = 0; i < 4000; ++i) {
+      KEEL_ASSERT_OK(transaction.Put(Numbered("k", i), std::string(500, 'a')));
+    }
+    const Savepoint savepoint = transaction.SetSavepoint();
+    for (int i = 0; i < 4000; ++i) {
+      KEEL_ASSERT_OK(transaction.Put(Numbered("m", i), std::string(500, 'b')));
+    }
+    KEEL_ASSERT_OK(transaction.RollbackTo(savepoint));
+    KEEL_ASSERT_OK(transaction.Put("end", "1"));
+    ASSERT_TRUE(transaction.Commit().ok());
+  }
+  EXPECT_EQ(*db_->Count(), 4001U);
+  {
+    Transaction transaction = Begin();
+    for (int i = 0; i < 4000; ++i) {
+      KEEL_ASSERT_OK(transaction.Put(Numbered("n", i), std::string(500, 'a')));
+    }
+  }
+  KEEL_ASSERT_OK(db_->Put("after", "1"));
+  EXPECT_EQ(*db_->Count(), 4002U);
+}
+
+TEST_F(TransactionTest, LargerThanTheLogIsRefusedClearly) {
+  Transaction transaction = Begin();
+  absl::Status status;
+  for (int i = 0; status.ok() && i < 20000; ++i) {
+    status = transaction.Put(Numbered("k", i), std::string(500, 'a'));
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(std::string(MessageOf(status)), ::testing::HasSubstr("checkpoint_log_bytes"));
+  EXPECT_FALSE(transaction.Commit().ok());
+  KEEL_ASSERT_OK(db_->Put("after", "1"));
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"after", "1"}}));
+}
+
+}  // namespace
+}  // namespace keel::testing
