@@ -5,8 +5,10 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <span>
+#include <utility>
 
 namespace keel {
 
@@ -17,9 +19,17 @@ class AlignedBuffer {
   static constexpr size_t kAlignment = 4096;
 
   AlignedBuffer() = default;
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    data_ = std::move(other.data_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
 
   static AlignedBuffer Allocate(size_t size) {
     AlignedBuffer buffer;
+    if (size > std::numeric_limits<size_t>::max() - kAlignment) return buffer;
     const size_t rounded = (size + kAlignment - 1) / kAlignment * kAlignment;
     buffer.data_.reset(static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded)));
     buffer.size_ = buffer.data_ != nullptr ? size : 0;

@@ -134,8 +134,11 @@ class ByteReader {
     return true;
   }
   bool Prefixed(std::string_view* bytes) {
+    const std::string_view before = rest_;
     uint64_t length = 0;
-    return Varint(&length) && Bytes(length, bytes);
+    if (Varint(&length) && Bytes(length, bytes)) return true;
+    rest_ = before;
+    return false;
   }
 
   bool ok() const { return !failed_; }
