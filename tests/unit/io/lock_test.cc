@@ -60,6 +60,15 @@ TEST_F(LockTest, EveryHolderOfASharedLockIsNamed) {
   EXPECT_EQ(TryLock(*file, LockMode::kShared), "");
 }
 
+TEST_F(LockTest, WhoAsksIsNotNamedForItsOwnLock) {
+  const Child child(Locking(LockMode::kShared));
+  auto file = Open();
+  ASSERT_EQ(TryLock(*file, LockMode::kShared), "");
+  const std::string refusal = TryLock(*file, LockMode::kExclusive);
+  EXPECT_THAT(refusal, HasSubstr("process " + std::to_string(child.pid())));
+  EXPECT_THAT(refusal, ::testing::Not(HasSubstr("this process")));
+}
+
 TEST_F(LockTest, OurOwnOtherFileIsNamedAsThisProcess) {
   auto one = Open();
   auto two = Open();

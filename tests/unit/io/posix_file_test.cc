@@ -64,6 +64,16 @@ TEST_F(PosixFileTest, ADirectWriteCutInsideABlockGoesOnAtTheBlock) {
   EXPECT_EQ(ReadText(*file, 0, 2 * kBlock), TextOf(data.span()));
 }
 
+// Some file systems refuse to be asked for the rest of a block after the end of the file.
+TEST_F(PosixFileTest, ADirectReadCutInsideABlockIsAtTheEndOfTheFile) {
+  auto file = Create(true);
+  if (!file->direct()) GTEST_SKIP() << "no direct files here";
+  ASSERT_TRUE(file->Truncate(kBlock + 100).ok());
+  const CallScript script(Call::kPread, {});
+  EXPECT_EQ(ReadText(*file, 0, 2 * kBlock), std::string(kBlock + 100, '\0'));
+  EXPECT_EQ(script.calls(), 1U);
+}
+
 TEST_F(PosixFileTest, AWriteThatNeverGetsAheadEnds) {
   auto file = Create();
   const AlignedBuffer data = Filled(kBlock, 'a');
