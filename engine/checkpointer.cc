@@ -114,7 +114,7 @@ absl::Status Checkpointer::SizeCatalogue(Attempt& attempt, uint64_t pages) {
   while (have.size() < pages) {
     KEEL_ASSIGN_OR_RETURN(
         const pager::PageRun run,
-        storage_->space->Allocate(pages - have.size(), SpaceUse::kCheckpoint));
+        storage_->space->AllocateAny(pages - have.size(), SpaceUse::kCheckpoint));
     for (uint64_t i = 0; i < run.count; ++i) have.push_back(PageId{run.first.value + i});
   }
   return absl::OkStatus();

@@ -43,15 +43,24 @@ GroupedSpaceMap::GroupedSpaceMap(io::File* file, uint64_t page_count, uint64_t e
 // --- allocation ---
 
 absl::StatusOr<PageRun> GroupedSpaceMap::Allocate(uint64_t max_pages, SpaceUse use) {
+  return AllocateRun(ShortestRun(max_pages), max_pages, use);
+}
+
+absl::StatusOr<PageRun> GroupedSpaceMap::AllocateAny(uint64_t max_pages, SpaceUse use) {
+  return AllocateRun(1, max_pages, use);
+}
+
+absl::StatusOr<PageRun> GroupedSpaceMap::AllocateRun(uint64_t least, uint64_t max_pages,
+                                                     SpaceUse use) {
   KEEL_CHECK(max_pages > 0);
   const absl::MutexLock lock(&mutex_);
-  const uint64_t least = ShortestRun(max_pages);
   for (;;) {
     PageRun run = TakeAbove(SoftFloor(use), least, max_pages);
     if (run.count > 0) return run;
     const absl::Status grown = GrowFor(use, least, max_pages);
     if (grown.ok()) continue;
     KEEL_RETURN_IF_ERROR(failed_sync_);
+    // Short of space, any run will do.
     run = TakeAbove(HardFloor(use), 1, max_pages);
     if (run.count > 0) return run;
     return absl::IsResourceExhausted(grown) ? Full(max_pages, grown) : grown;
@@ -110,7 +119,7 @@ PageRun GroupedSpaceMap::TakeAbove(uint64_t floor, uint64_t least, uint64_t most
   while (free_ >= floor + least) {
     const uint64_t free_before = free_;
     const uint64_t pages = std::min(most, free_ - floor);
-    const PageRun run = pages == 1 ? search_.TakeSome(groups_, 1, ready)
+    const PageRun run = least == 1 ? search_.TakeSome(groups_, pages, ready)
                                    : search_.TakeRun(groups_, least, pages, ready);
     free_ -= run.count;
     if (run.count > 0 || free_ == free_before) return run;

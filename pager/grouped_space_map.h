@@ -31,6 +31,7 @@ class GroupedSpaceMap final : public SpaceMap {
                   const std::vector<GroupEntry>& directory, const SpaceMapOptions& options);
 
   absl::StatusOr<PageRun> Allocate(uint64_t max_pages, SpaceUse use) override;
+  absl::StatusOr<PageRun> AllocateAny(uint64_t max_pages, SpaceUse use) override;
   void Free(const PageRun& run) override;
   void Free(const PageSet& pages) override;
   void SetReserve(uint64_t checkpoint_pages, uint64_t delete_pages) override;
@@ -62,6 +63,8 @@ class GroupedSpaceMap final : public SpaceMap {
   // Free pages that stay free whatever happens, and that stay free as long as the file can grow.
   uint64_t HardFloor(SpaceUse use) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t SoftFloor(SpaceUse use) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<PageRun> AllocateRun(uint64_t least, uint64_t most, SpaceUse use)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   PageRun TakeAbove(uint64_t floor, uint64_t least, uint64_t most)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status GrowFor(SpaceUse use, uint64_t least, uint64_t most)

@@ -4,14 +4,13 @@
 // catalogue's directory names, per group, the slot that counts (R8). A slot that does not match its
 // entry is damage: the group hands out nothing; the other slot is never used instead.
 //
-//   M1  The persisted map of checkpoint N holds exactly what N reaches: superblocks, slots,
-//   catalogue, trees. M2  The live map holds that and every page of later versions, snapshots and
-//   reservations; an id is
+//   M1  The persisted map of checkpoint N holds exactly what N reaches: superblocks, slots, catalogue,
+//       trees.
+//   M2  The live map holds that and every page of later versions, snapshots and reservations; an id is
 //       handed out only when it is free in the live map.
 //   M3  A checkpoint writes a changed group into the slot that N does not name.
-//   M4  An id above the file's durable end is handed out only after growth was allocated and
-//   synced. M5  A damaged group keeps its directory entry: nothing is born in it, what is given
-//   back to it or has
+//   M4  An id above the file's durable end is handed out only after growth was allocated and synced.
+//   M5  A damaged group keeps its directory entry: nothing is born in it, what is given back to it or has
 //       died in it stays in use, until Rebuild.
 //
 // Freed space goes first, low ids first; the file grows only when there is none left above the
@@ -22,8 +21,8 @@
 //   born = pages that the new version reaches and N does not
 //   do: allocate catalogue pages (kCheckpoint), add them to born
 //   while CataloguePages(bytes of a catalogue with DirectoryEntries(born) groups) is larger
-//   directory = WriteCheckpoint(generation, born, died)      // died: N's catalogue pages among
-//   them write the catalogue pages; sync; superblock with page_count() of now; sync
+//   directory = WriteCheckpoint(generation, born, died)      // died: N's catalogue pages among them
+//   write the catalogue pages; sync; superblock with page_count() of now; sync
 //   FinishCheckpoint(true)
 
 #ifndef KEEL_PAGER_SPACE_MAP_H_
@@ -95,6 +94,9 @@ class SpaceMap {
   // that follow the last ones handed out. ResourceExhausted says what is full and what would free
   // space.
   virtual absl::StatusOr<PageRun> Allocate(uint64_t max_pages, SpaceUse use) = 0;
+  // The same for pages that need not lie together: takes what is free before it grows the file, however
+  // short the runs are.
+  virtual absl::StatusOr<PageRun> AllocateAny(uint64_t max_pages, SpaceUse use) = 0;
   // Gives ids back to the live map. REQUIRES: R4 and R5 hold for them.
   virtual void Free(const PageRun& run) = 0;
   virtual void Free(const PageSet& pages) = 0;

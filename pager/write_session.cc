@@ -94,7 +94,7 @@ absl::Status WriteSession::Reserve(size_t pages) {
     TakeBackRetired();
     while (stock_pages_ < pages) {
       const uint64_t wanted = std::max<uint64_t>(pages - stock_pages_, kStockRun);
-      KEEL_ASSIGN_OR_RETURN(const PageRun run, space_->Allocate(wanted, space_use_));
+      KEEL_ASSIGN_OR_RETURN(const PageRun run, space_->AllocateAny(wanted, space_use_));
       stock_.insert(stock_.begin(), run);
       stock_pages_ += run.count;
     }
