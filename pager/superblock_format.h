@@ -2,8 +2,9 @@
 // uses pager/superblock.h.
 //
 //   offset size field
-//        0    8 magic                        8a 4b 65 65 6c 0d 0a 1a: "Keel" between bytes that
-//        text modes spoil 8    8 checksum                     XXH3-64 of bytes [16, 4096)
+//        0    8 magic                        8a 4b 65 65 6c 0d 0a 1a: "Keel" between bytes that text
+//                                            modes spoil
+//        8    8 checksum                     XXH3-64 of bytes [16, 4096)
 //       16    4 format version
 //       20    4 page bytes
 //       24    8 offset                       in the file, of this copy
