@@ -67,6 +67,13 @@ absl::StatusOr<PageRun> GroupedSpaceMap::AllocateRun(uint64_t least, uint64_t ma
   }
 }
 
+absl::Status GroupedSpaceMap::GrowAhead() {
+  const absl::MutexLock lock(&mutex_);
+  const uint64_t half = growth_.StepPages(end_) / 2;
+  if (options_.read_only || free_ >= ReservePages() + half) return absl::OkStatus();
+  return GrowFor(SpaceUse::kOrdinary, half, half);
+}
+
 absl::Status GroupedSpaceMap::GrowFor(SpaceUse use, uint64_t least, uint64_t most) {
   if (use == SpaceUse::kDelete && growth_pause_ > 0) {
     --growth_pause_;

@@ -34,6 +34,7 @@ class GroupedSpaceMap final : public SpaceMap {
   absl::StatusOr<PageRun> AllocateAny(uint64_t max_pages, SpaceUse use) override;
   void Free(const PageRun& run) override;
   void Free(const PageSet& pages) override;
+  absl::Status GrowAhead() override;
   void SetReserve(uint64_t checkpoint_pages, uint64_t delete_pages) override;
   uint64_t DirectoryEntries(const PageSet& born) const override;
   absl::StatusOr<std::vector<GroupEntry>> WriteCheckpoint(Generation generation,

@@ -30,7 +30,7 @@ SpaceGroup::SpaceGroup(const SpaceLayout& layout, uint64_t number, uint64_t back
 size_t SpaceGroup::memory_bytes() const {
   const size_t bitmap = layout_.pages_per_group() / 8;
   const size_t bitmaps = live_ == nullptr ? 0 : live_ == persisted_ ? 1 : 2;
-  return sizeof(*this) + bitmaps * bitmap + given_.memory_bytes();
+  return sizeof(*this) + bitmaps * bitmap;
 }
 
 absl::Status SpaceGroup::Load(const SlotContext& context, uint64_t page_count) {
@@ -40,8 +40,6 @@ absl::Status SpaceGroup::Load(const SlotContext& context, uint64_t page_count) {
   status_ = map.status();
   if (!map.ok()) return status_;
   Settle(std::make_shared<Bitmap>(*std::move(map)));
-  PageSet given = std::exchange(given_, {});
-  given.ForEachWord([&](uint64_t word, uint64_t bits) { Give(word, bits); });
   return absl::OkStatus();
 }
 
@@ -82,29 +80,27 @@ void SpaceGroup::Take(const IndexRun& run) {
 }
 
 void SpaceGroup::Give(uint64_t word, uint64_t bits) {
-  if (damaged()) return;  // its pages stay in use
-  if (!loaded()) {
-    const uint64_t before = given_.size();
-    given_.InsertWord(word, bits);
-    free_ += given_.size() - before;
-  } else if (!GiveNow(word, bits) && status_.ok()) {
+  if (damaged()) return;
+  if (!CanGive(word, bits)) {
+    if (!status_.ok()) return;
+    const uint64_t first = layout_.FirstPage(number_).value + word * 64;
     status_ = MakeStatus(absl::StatusCode::kDataLoss,
-                         "map of group %d: a page was given back that was free, or holds a "
-                         "superblock or a map (pages %d to %d)",
-                         number_, layout_.FirstPage(number_).value + word * 64,
-                         layout_.FirstPage(number_).value + word * 64 + 63);
+                         "map of group %d: of pages %d to %d some were given back that were free, "
+                         "that the last checkpoint reaches, or that hold a superblock or a map",
+                         number_, first, first + 63);
+    return;
   }
-}
-
-bool SpaceGroup::GiveNow(uint64_t word, uint64_t bits) {
-  if ((bits & ~live_->words()[word]) != 0) return false;
-  if ((bits & FixedBits(layout_, number_, word)) != 0) return false;
   const uint64_t end = std::clamp(backed_, word * 64, word * 64 + 64);
   free_ -= live_->CountClear(word * 64, end);
   MutableLive().words()[word] &= ~bits;
   free_ += live_->CountClear(word * 64, end);
   longest_ = UINT64_MAX;
-  return true;
+}
+
+// What is given back was handed out, or has died: in both cases the group was loaded then.
+bool SpaceGroup::CanGive(uint64_t word, uint64_t bits) const {
+  return loaded() && (bits & ~live_->words()[word]) == 0 &&
+         (bits & persisted_->words()[word]) == 0 && (bits & FixedBits(layout_, number_, word)) == 0;
 }
 
 Bitmap& SpaceGroup::MutableLive() {
@@ -120,7 +116,6 @@ void SpaceGroup::Persist(std::shared_ptr<Bitmap> map, const GroupEntry& entry) {
 
 void SpaceGroup::Rebuild(Bitmap persisted, Bitmap live) {
   status_ = absl::OkStatus();
-  given_.clear();
   Settle(std::make_shared<Bitmap>(std::move(live)));
   persisted_ = std::make_shared<Bitmap>(std::move(persisted));
   rebuilt_ = true;

@@ -1,12 +1,10 @@
 // One group of the space map in memory: its live and its persisted bitmap.
 //
-//              Load: slot matches
-//   unloaded ----------------------> good -- Give: the page was free --> suspect
-//       |                                                                   (hands out nothing)
+//              Load: slot matches          Give: a page that was not to be given back
+//   unloaded ----------------------> good -------------------------------------------> suspect
+//       |                                                           (hands out nothing more)
 //       '--- Load: it does not ---> damaged
 //                                     (hands out nothing; its directory entry stays as it is)
-//
-// Pages given back to a group that is not loaded are noted and given back when it is.
 
 #ifndef KEEL_PAGER_SPACE_GROUP_H_
 #define KEEL_PAGER_SPACE_GROUP_H_
@@ -21,7 +19,6 @@
 #include "base/types.h"
 #include "pager/bitmap.h"
 #include "pager/catalogue.h"
-#include "pager/page_set.h"
 #include "pager/space_slot.h"
 
 namespace keel::pager {
@@ -66,7 +63,9 @@ class SpaceGroup {
   IndexRun FindRun(uint64_t from, uint64_t least);
   // REQUIRES: loaded; the pages are free.
   void Take(const IndexRun& run);
-  // Gives back pages 64 * word + i for each set bit i. Suspect afterwards if one of them was free.
+  // Gives back pages 64 * word + i for each set bit i. If one of them was free, is reachable from the
+  // last durable checkpoint, or holds a superblock or a map, none is, and the group is suspect. Of a
+  // damaged group pages stay in use.
   void Give(uint64_t word, uint64_t bits);
 
   // REQUIRES: loaded.
@@ -81,7 +80,7 @@ class SpaceGroup {
  private:
   Bitmap& MutableLive();
   void Settle(std::shared_ptr<Bitmap> map);
-  bool GiveNow(uint64_t word, uint64_t bits);
+  bool CanGive(uint64_t word, uint64_t bits) const;
 
   const SpaceLayout layout_;
   const uint64_t number_;
@@ -90,7 +89,6 @@ class SpaceGroup {
   // One bitmap while they are equal.
   std::shared_ptr<Bitmap> live_;
   std::shared_ptr<Bitmap> persisted_;
-  PageSet given_;  // while it is not loaded, by index in the group
   uint64_t free_ = 0;
   uint64_t longest_ = UINT64_MAX;
   bool rebuilt_ = false;

@@ -46,9 +46,14 @@ absl::StatusOr<uint64_t> SpaceGrowth::FirstTry(uint64_t end, uint64_t least, uin
     KEEL_ASSIGN_OR_RETURN(const uint64_t size, file_->Size());
     if (size / page_bytes > end) return std::max(size / page_bytes - end, least);
   }
-  const uint64_t step = std::clamp(end * page_bytes / 8, options_.growth_bytes_min,
-                                   std::max(options_.growth_bytes_min, options_.growth_bytes_max));
-  return std::max({step / page_bytes, wanted, uint64_t{1}});
+  return std::max(StepPages(end), wanted);
+}
+
+uint64_t SpaceGrowth::StepPages(uint64_t end) const {
+  const uint64_t bytes_max = std::max(options_.growth_bytes_min, options_.growth_bytes_max);
+  const uint64_t bytes =
+      std::clamp(end * options_.page_bytes / 8, options_.growth_bytes_min, bytes_max);
+  return std::max<uint64_t>(1, bytes / options_.page_bytes);
 }
 
 // Where the file ends after growing by so many pages: never within the first pages of a group,

@@ -25,6 +25,9 @@ class SpaceGrowth {
   // is the system's.
   absl::StatusOr<uint64_t> Grow(uint64_t end, uint64_t least, uint64_t wanted);
 
+  // What a file of `end` pages grows by, if there is room.
+  uint64_t StepPages(uint64_t end) const;
+
   // Writes zeros, unsynced, to the slots of the groups that a file of `target` pages has and one of
   // `end` pages has not.
   absl::Status ZeroSlots(uint64_t end, uint64_t target);

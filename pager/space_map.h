@@ -90,19 +90,28 @@ class SpaceMap {
                                                         const SpaceMapOptions& options);
   virtual ~SpaceMap() = default;
 
-  // 1 to `max_pages` consecutive free pages; grows the file when there are none (M4). Prefers ids
-  // that follow the last ones handed out. ResourceExhausted says what is full and what would free
-  // space.
+  // 1 to `max_pages` consecutive free pages; grows the file when there are none (M4), which waits
+  // for a sync. Prefers ids that follow the last ones handed out. ResourceExhausted says what is
+  // full and what would free space; other errors are the growth's: see failed_sync. DataLoss: all
+  // that is left is damaged.
   virtual absl::StatusOr<PageRun> Allocate(uint64_t max_pages, SpaceUse use) = 0;
   // The same for pages that need not lie together: takes what is free before it grows the file, however
   // short the runs are.
   virtual absl::StatusOr<PageRun> AllocateAny(uint64_t max_pages, SpaceUse use) = 0;
-  // Gives ids back to the live map. REQUIRES: R4 and R5 hold for them.
+  // Gives ids back to the live map; no I/O. REQUIRES: R4 and R5 hold for them: they were handed out
+  // and never became durable, or have died in the last durable checkpoint. A page that was free
+  // already, that the last durable checkpoint reaches (S1), or that is none of ours shows that map
+  // and trees contradict each other: it is not given back, its group hands out nothing from then
+  // on, and damage() tells.
   virtual void Free(const PageRun& run) = 0;
   virtual void Free(const PageSet& pages) = 0;
 
-  // Pages kept for the catalogue once more, the edge paths of a delete, and slack (design:
-  // reserve).
+  // Grows the file when less than half a step is left above the reserve, so that no allocation has
+  // to wait for it. For background work; errors as of Allocate.
+  virtual absl::Status GrowAhead() = 0;
+
+  // Pages kept for the catalogue once more and for the edge paths of a delete; slack is added
+  // (design: reserve). They are part of the file and allocated on disk, but not written with zeros.
   virtual void SetReserve(uint64_t checkpoint_pages, uint64_t delete_pages) = 0;
 
   // How many groups WriteCheckpoint's directory has: those of the last durable one, and beyond that

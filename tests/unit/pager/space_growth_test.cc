@@ -73,6 +73,19 @@ TEST_P(SpaceGrowthTest, StepsGrowWithTheFileWithinTheirLimits) {
   }
 }
 
+TEST_P(SpaceGrowthTest, GrowingAheadSparesAllocationsTheWait) {
+  SpaceFixture f(GetParam());
+  f.options.growth_bytes_min = uint64_t{256} * GetParam();
+  f.Create();
+  for (int i = 0; i < 5000; ++i) {
+    KEEL_EXPECT_OK(f.map->GrowAhead());
+    const size_t growths = f.map->stats().growths;
+    f.AllocateOne();
+    ASSERT_EQ(f.map->stats().growths, growths);
+  }
+  EXPECT_LE(f.map->stats().growths, 100U);
+}
+
 TEST_P(SpaceGrowthTest, LessIsTakenWhenThereIsNoRoomForAStep) {
   SpaceFixture f(GetParam());
   f.Create();
