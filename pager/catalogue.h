@@ -3,8 +3,7 @@
 //
 // Encoded as one byte string, cut into a chain of catalogue pages that belong to the checkpointer
 // alone: referenced only from the superblock or each other, outside versions and the reuse rule.
-// Their birth field holds the generation that names them: each checkpoint writes its catalogue
-// anew.
+// Their birth field holds the generation that names them: each checkpoint writes its catalogue anew.
 //
 // The string is a sequence of sections, in any order, each at most once:
 //
@@ -16,8 +15,8 @@
 //
 // A list is a u64 count, then entries of fixed size (names aside):
 //
-//   keyspaces          u32 next id, then the list: u32 id, u8 level, reference, u16 name bytes,
-//   name groups             u64 stamp, u64 checksum, u32 free pages (low 31 bits) and slot (bit 31)
+//   keyspaces          u32 next id, then the list: u32 id, u8 level, reference, u16 name bytes, name
+//   groups             u64 stamp, u64 checksum, u32 free pages (low 31 bits) and slot (bit 31)
 //   detached subtrees  u32 keyspace, u8 level, reference, u64 death
 //   bad pages          u48 page id
 //

@@ -32,8 +32,7 @@ struct IndexRun {
 // Not thread-safe.
 class SpaceGroup {
  public:
-  // `backed`: how many pages of the group lie in the file. Without an entry the group holds nothing
-  // yet.
+  // `backed`: how many pages of the group lie in the file. Without an entry it holds nothing yet.
   SpaceGroup(const SpaceLayout& layout, uint64_t number, uint64_t backed,
              const std::optional<GroupEntry>& entry);
 

@@ -14,8 +14,7 @@
 
 namespace keel::pager {
 
-// Grows by an eighth of the file within the options' limits; by less when there is no room for
-// that.
+// Grows by an eighth of the file within the options' limits; by less when there is no room for it.
 class SpaceGrowth {
  public:
   SpaceGrowth(io::File* file, const SpaceMapOptions& options);

@@ -2,9 +2,8 @@
 //
 // Single pages come from one run after another, found on a sweep through the file in ascending
 // order, so that what one checkpoint writes lies together. A sweep looks first for runs of kLongRun
-// pages, then takes whatever is free. Restart, once a checkpoint, begins again at the low end,
-// which keeps the file compact. Nothing is skipped for good: as long as a page is free, one is
-// found.
+// pages, then takes whatever is free. Restart, once a checkpoint, begins again at the low end, which
+// keeps the file compact. Nothing is skipped for good: as long as a page is free, one is found.
 //
 // Several pages at once come from the first run that is long enough.
 

@@ -3,8 +3,7 @@
 // An ordinary page header (pager/page_format.h): kind kSpaceMap, birth = the generation, count =
 // free pages, the other fields 0. Then (page_bytes - 64) * 8 bits: bit i % 8 of byte i / 8 is set
 // when page i of the group is in use. Superblock pages and both slots always are; pages beyond the
-// end of the file never are, and count as free, so that a file can grow without its map being
-// written.
+// end of the file never are, and count as free: a file can grow without its map being written.
 
 #ifndef KEEL_PAGER_SPACE_SLOT_H_
 #define KEEL_PAGER_SPACE_SLOT_H_

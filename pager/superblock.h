@@ -2,14 +2,12 @@
 //
 // Four blocks of 4096 bytes at byte offsets 0, 64 KiB, 1 MiB and 1 MiB + 64 KiB, whatever the page
 // size: the first two are the copies of one generation, the others of the other. A new generation
-// overwrites only the older one's copies, after a sync of all that it refers to. The checksum
-// covers offset, generation and incarnation, so a copy that was torn or misdirected does not
-// verify.
+// overwrites only the older one's copies, after a sync of all that it refers to. The checksum covers
+// offset, generation and incarnation, so a copy that was torn or misdirected does not verify.
 //
 //   S1  Nothing that the newest durable superblock reaches is ever overwritten.
 //   S2  Both generations are never in flight together; the two copies of one are rewritten one at a
-//   time,
-//       with a sync after each, when an existing generation is rewritten at open.
+//       time, with a sync after each, when an existing generation is rewritten at open.
 //   S3  A write or sync error on a superblock is final (G4).
 
 #ifndef KEEL_PAGER_SUPERBLOCK_H_
@@ -98,8 +96,7 @@ void EncodeSuperblock(const Superblock& superblock, uint64_t offset, std::span<s
 //   InvalidArgument     the magic is not Keel's
 //   DataLoss            torn, damaged, written for another place, or a value out of its limits
 //   FailedPrecondition  a format version or a must-understand feature that this version does not
-//   know,
-//                       named; the rest is undamaged
+//                       know, named; the rest is undamaged
 absl::StatusOr<Superblock> DecodeSuperblock(std::span<const std::byte> block, uint64_t offset);
 // Whether every field lies within its limits, whoever wrote it. DataLoss names the field.
 absl::Status CheckSuperblock(const Superblock& superblock);
@@ -114,8 +111,7 @@ absl::Status CheckWritable(const Superblock& superblock);
 absl::StatusOr<SuperblockChoice> ReadSuperblocks(io::File& file);
 
 // Writes a new generation: both copies of `pair` (0 or 1), then one sync.
-// REQUIRES: the pair does not hold the newest generation (S1): 1 - PairOf(choice), and then in
-// turns.
+// REQUIRES: the pair does not hold the newest generation (S1): 1 - PairOf(choice), then in turns.
 absl::Status WriteSuperblock(io::File& file, const Superblock& superblock, int pair);
 // Rewrites an existing generation's copies one at a time, the worse one first, a sync after each
 // (S2). REQUIRES: `superblock` has the chosen generation.
