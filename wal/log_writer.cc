@@ -575,12 +575,17 @@ absl::Status LogWriterImpl::WriteIdleMark() {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(failure_);
   if (writing_ || !gather_->empty() || mark_on_disk_ >= durable_mark_) return absl::OkStatus();
-  // Never takes what Reserve promised, nor a new segment.
-  if (RoomInSegment() < geometry_.block_bytes + promised_bytes_) return absl::OkStatus();
+  const bool room = RoomInSegment() >= geometry_.block_bytes + promised_bytes_;
+  // Never takes what Reserve promised, nor the spare that is kept for checkpoints.
+  if (!room && (promised_bytes_ > 0 || pool_->spares() <= kSparesKept)) return absl::OkStatus();
   writing_ = true;
-  const absl::Status status = WriteEmptyFrame(/*sync=*/false);
+  absl::Status status = room ? absl::OkStatus() : Rotate();
+  // Rotate lets the lock go: if records have come meanwhile, their flush will carry the mark.
+  if (status.ok() && gather_->empty()) {
+    status = WriteEmptyFrame(/*sync=*/false);
+    if (status.ok()) ++stats_.idle_marks;
+  }
   PassBaton();
-  if (status.ok()) ++stats_.idle_marks;
   return status;
 }
 

@@ -81,7 +81,9 @@ class LogWriter {
   // Makes sure that records of `bytes` in total, in up to `records` records, can be appended: log
   // space exists on disk (ResourceExhausted if not; nothing changed, works again once there is
   // room), and buffered frames stay within buffer_bytes, writing out, without a sync, what is over.
-  // Waits at a segment's end for its last sync.
+  // Waits at a segment's end for its last sync. The last spare segment is not for records: with it
+  // FlushGeneration goes through on a full disk, so that a checkpoint can release segments. What does
+  // not fit into the buffers at once is written out, and goes on in further segments, by Append.
   virtual absl::Status Reserve(uint64_t bytes, uint64_t records) = 0;
 
   // Appends one record behind all earlier ones, in memory; returns the position behind it.
@@ -98,7 +100,8 @@ class LogWriter {
   virtual Lsn end() const = 0;
 
   // For an idle log: if the mark on disk lags behind durable(), writes an empty frame that carries it,
-  // without a sync (R11). Does nothing while a flush is under way or records wait.
+  // without a sync (R11). Does nothing while a flush is under way or records wait; a mark that would
+  // need the last spare segment, or room that is reserved, is left out.
   virtual absl::Status WriteIdleMark() = 0;
 
   // The newest durable superblock generation, carried by every later frame.
@@ -106,11 +109,14 @@ class LogWriter {
   // Writes and syncs a frame (empty if nothing waits) that carries the announced generation.
   virtual absl::Status FlushGeneration() = 0;
 
-  // The position and chain value at `lsn`, the end of a record of this log that has been appended, as
-  // the superblock names it: reading from there yields exactly the records behind `lsn`.
+  // The position and chain value at `lsn`, the end of a record of this log, as the superblock names
+  // it: reading from there yields exactly the records behind `lsn` (see LogStart). FailedPrecondition:
+  // `lsn` is not durable yet. OutOfRange: records behind it have been released. May be asked again
+  // for the same position after its own release. A position before this log gives start().
   virtual absl::StatusOr<LogStart> StartAt(Lsn lsn) = 0;
 
-  // Segments that lie wholly below `lsn` may be used again. REQUIRES: L6.
+  // Segments that lie wholly below `lsn` may be used again. FailedPrecondition, and nothing happens,
+  // if a generation is announced that no durable frame carries yet (L6).
   virtual absl::Status Release(Lsn lsn) = 0;
 
   // Why the log stopped for good; OK while it works.

@@ -6,7 +6,6 @@
 
 #include "base/check.h"
 #include "base/status.h"
-#include "wal/frame_scanner.h"
 
 namespace keel::wal {
 namespace {
@@ -95,29 +94,37 @@ absl::Status SegmentPool::Adopt(std::vector<SegmentFile> files, Lsn keep_from) {
 // a valid header it is enough to look at where that can be.
 absl::StatusOr<bool> SegmentPool::FindContents(Segment* segment) {
   SegmentFile& file = segment->file;
-  uint64_t search_bytes = file.bytes;
+  FrameScanner scanner(file.file.get(), file.bytes);
+  FoundFrame frame;
   if (file.has_header()) {
     if (file.header.database() != options_.database) return OfAnotherDatabase(file);
     if (file.header.segment != 0) {
       SetContents(segment, file.header.first_lsn, file.header.end(), file.header.salt);
     }
-    search_bytes = std::min<uint64_t>(search_bytes, kLogBlockBytesMax + kFrameBytesMax);
-  } else {
-    file.header = SegmentHeader();
+    for (uint64_t offset = kLogBlockBytes; offset <= kLogBlockBytesMax; offset += kLogBlockBytes) {
+      KEEL_ASSIGN_OR_RETURN(const std::string_view problem, scanner.At(offset, &frame));
+      if (problem.empty()) KEEL_RETURN_IF_ERROR(NoteContents(segment, frame));
+    }
+    return true;
   }
-  FrameScanner scanner(file.file.get(), search_bytes);
-  FoundFrame frame;
-  bool found = false;
+  file.header = SegmentHeader();
+  bool found_any = false;
   while (true) {
-    KEEL_ASSIGN_OR_RETURN(const bool more, scanner.Next(&frame));
-    if (!more || (file.has_header() && frame.offset > kLogBlockBytesMax)) break;
-    found = true;
-    if (frame.header.segment <= file.header.segment) continue;
-    if (frame.header.database() != options_.database) return OfAnotherDatabase(file);
-    file.header.segment = frame.header.segment;
-    SetContents(segment, frame.base().value, frame.base().value + file.bytes, frame.header.salt);
+    KEEL_ASSIGN_OR_RETURN(const bool found, scanner.Next(&frame));
+    if (!found) return found_any;
+    found_any = true;
+    KEEL_RETURN_IF_ERROR(NoteContents(segment, frame));
   }
-  return file.has_header() || found;
+}
+
+// The newest use counts.
+absl::Status SegmentPool::NoteContents(Segment* segment, const FoundFrame& frame) {
+  SegmentFile& file = segment->file;
+  if (frame.header.segment <= file.header.segment) return absl::OkStatus();
+  if (frame.header.database() != options_.database) return OfAnotherDatabase(file);
+  file.header.segment = frame.header.segment;
+  SetContents(segment, frame.base().value, frame.base().value + file.bytes, frame.header.salt);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Segment*> SegmentPool::Take() {

@@ -318,10 +318,27 @@ TEST(LogReader, SegmentsOfAnotherDatabaseAreRefused) {
               IsStatus(StatusCode::kFailedPrecondition));
 }
 
+// E2, without any mark to help: one frame, exactly at the start.
 TEST(LogReader, FrameThatNamesAnotherPredecessorIsRefused) {
   MemoryFileSystem disk;
-  LogStart start = Commits(&disk, 3);
+  LogStart start = Commits(&disk, 1);
+  ASSERT_EQ(ReadAll(&disk, start)->records.size(), 1u);
   start.chain = 12345;
+  EXPECT_THAT(ReadAll(&disk, start).status(), IsStatus(StatusCode::kDataLoss));
+}
+
+// E3, without any mark to help: a superblock names a position only once the frame around it is durable.
+TEST(LogReader, DamagedFrameAroundTheStartIsLoss) {
+  MemoryFileSystem disk;
+  LogStart start;
+  {
+    auto log = NewLog(&disk);
+    const Lsn first = *AppendOne(log.get(), "first");
+    ASSERT_TRUE(Commit(log.get(), "second").ok());
+    start = *log->StartAt(first);
+  }
+  EXPECT_THAT(ReadAll(&disk, start)->records, ElementsAre("second"));
+  FlipAt(&disk, Find(&disk, "second"));
   EXPECT_THAT(ReadAll(&disk, start).status(), IsStatus(StatusCode::kDataLoss));
 }
 

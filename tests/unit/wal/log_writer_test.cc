@@ -315,6 +315,22 @@ TEST(LogWriter, R11IdleMarkIsWrittenOnceAndNotSynced) {
   EXPECT_LT(log->durable(), *waiting);
 }
 
+// A log that falls idle just when its segment is full gets the mark in the next one.
+TEST(LogWriter, R11IdleMarkBehindAFullSegment) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  const LogStart start = log->start();
+  for (int i = 0; i < 6; ++i) ASSERT_TRUE(Commit(log.get(), "commit " + std::to_string(i)).ok());
+  ASSERT_EQ(log->stats().spare_segments, 2u);
+  ASSERT_TRUE(log->WriteIdleMark().ok());
+  EXPECT_EQ(log->stats().idle_marks, 1u);
+  EXPECT_EQ(log->stats().spare_segments, 1u);
+  log.reset();
+  EXPECT_EQ(ReadAll(&disk, start)->records.size(), 6u);
+  disk.Bytes(std::filesystem::path(kLogDirectory) / "segment-0001")[6 * 4096 + 130] ^= std::byte{1};
+  EXPECT_THAT(ReadAll(&disk, start).status(), IsStatus(StatusCode::kDataLoss));
+}
+
 // A data-sync write covers nothing but itself; what was written before it without a sync must not be
 // acknowledged along with it.
 TEST(LogWriter, DataSyncWriteIsNotUsedBehindUnsyncedWrites) {
