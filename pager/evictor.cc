@@ -61,7 +61,7 @@ size_t Evictor::FreeBatch() {
   Unlinked unlinked = UnlinkBatch(spared);
   if (unlinked.empty() && spared != UINT64_MAX) unlinked = UnlinkBatch(UINT64_MAX);
   evictions_.fetch_add(unlinked.frames.size(), std::memory_order_relaxed);
-  const uint64_t stamp = limbo_.Add(std::move(unlinked));
+  const uint64_t stamp = limbo_.AddAndClose(std::move(unlinked));
   if (!AwaitGuards(stamp)) return 0;
   return limbo_.Reclaim();
 }

@@ -5,18 +5,26 @@
 
 namespace keel::pager {
 
-uint64_t Limbo::Add(Unlinked unlinked) {
+void Limbo::Add(Unlinked unlinked) {
+  if (unlinked.empty()) return;
   const absl::MutexLock lock(&mutex_);
-  if (unlinked.empty()) return newest_;
-  newest_ = guards_.Retire();
-  if (batches_.empty() || batches_.back().unlinked.frames.size() >= kBatchFrames) {
-    batches_.push_back({newest_, std::move(unlinked)});
-    return newest_;
-  }
+  AddLocked(unlinked);
+}
+
+uint64_t Limbo::AddAndClose(Unlinked unlinked) {
+  const absl::MutexLock lock(&mutex_);
+  if (!unlinked.empty()) AddLocked(unlinked);
+  if (batches_.empty()) return 0;
+  batches_.back().closed = true;
+  return batches_.back().stamp;
+}
+
+void Limbo::AddLocked(const Unlinked& unlinked) {
+  if (batches_.empty() || batches_.back().closed) batches_.emplace_back();
   Batch& batch = batches_.back();
-  batch.stamp = newest_;
   batch.unlinked.Absorb(unlinked);
-  return newest_;
+  batch.stamp = guards_.Retire();
+  batch.closed = batch.unlinked.frames.size() >= kBatchFrames;
 }
 
 void Limbo::TakePassed() {

@@ -45,8 +45,11 @@ class Limbo {
   Limbo(FramePool* frames, PageTable* table, GuardDomain* guards)
       : frames_(*frames), table_(*table), guards_(*guards) {}
 
-  // Returns the stamp that has to pass, also when nothing is added: the newest.
-  uint64_t Add(Unlinked unlinked) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What is added soon after each other may wait together, for the guards that the last of it has to
+  // wait for.
+  void Add(Unlinked unlinked) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Adds, and returns the stamp on which all that is here by now may leave, whatever is added later.
+  uint64_t AddAndClose(Unlinked unlinked) ABSL_LOCKS_EXCLUDED(mutex_);
   // Frees what has passed by the last Refresh of the guards, and what nobody holds any more.
   // Returns how many frames.
   size_t Reclaim() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -57,14 +60,14 @@ class Limbo {
 
  private:
   struct Batch {
-    uint64_t stamp;
+    uint64_t stamp = 0;
     Unlinked unlinked;
+    bool closed = false;  // takes no more, so its stamp stays
   };
-
-  // What is unlinked while the newest batch is smaller than this joins it, and waits as long as it
-  // does.
+  // A batch of so many frames is closed.
   static constexpr size_t kBatchFrames = 64;
 
+  void AddLocked(const Unlinked& unlinked) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TakePassed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   FramePool& frames_;
@@ -73,9 +76,8 @@ class Limbo {
 
   mutable absl::Mutex mutex_;
   std::deque<Batch> batches_ ABSL_GUARDED_BY(mutex_);  // stamps ascend
-  std::vector<Frame*> held_
-      ABSL_GUARDED_BY(mutex_);  // passed; pinned or being written when last seen
-  uint64_t newest_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Passed; pinned or being written when last seen.
+  std::vector<Frame*> held_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace keel::pager

@@ -177,17 +177,31 @@ void PageCache::ReturnSurplus(size_t count) {
 }
 
 MutablePage PageCache::Create(PageId id, Epoch birth) {
+  Frame& frame = TakeSetAside();
+  std::memset(frames_.BytesOf(frame).data(), 0, page_bytes_);
+  return LinkNew(frame, id, birth);
+}
+
+MutablePage PageCache::CreateCopy(PageId id, Epoch birth, const std::byte* source) {
+  Frame& frame = TakeSetAside();
+  std::memcpy(frames_.BytesOf(frame).data(), source, page_bytes_);
+  return LinkNew(frame, id, birth);
+}
+
+Frame& PageCache::TakeSetAside() {
   KEEL_CHECK(!set_aside_.empty());
-  KEEL_CHECK(!writer_.IsFrozen(birth));
   Frame& frame = *set_aside_.back();
   set_aside_.pop_back();
-  const std::span<std::byte> bytes = frames_.BytesOf(frame);
-  std::memset(bytes.data(), 0, bytes.size());
-  HeaderOf(bytes.data()).page_id = id.value;
-  HeaderOf(bytes.data()).birth = birth.value;
+  return frame;
+}
+
+MutablePage PageCache::LinkNew(Frame& frame, PageId id, Epoch birth) {
+  KEEL_CHECK(!writer_.IsFrozen(birth));
+  std::byte* const bytes = frames_.BytesOf(frame).data();
+  HeaderOf(bytes).page_id = id.value;
+  HeaderOf(bytes).birth = birth.value;
   frame.page.store(id.value, std::memory_order_relaxed);
   frame.birth.store(birth.value, std::memory_order_relaxed);
-
   writer_.CountDirty();
   mutable_pages_.fetch_add(1, std::memory_order_relaxed);
   Retirement stale;
@@ -195,11 +209,11 @@ MutablePage PageCache::Create(PageId id, Epoch birth) {
     PageTable::Shard& shard = table_.ShardOf(id);
     const absl::MutexLock lock(&shard.mutex);
     UnlinkStale(shard, id, &stale);
-    table_.Link(shard, id, bytes.data());
+    table_.Link(shard, id, bytes);
     frame.Set(Frame::kLinked | Frame::kDirty);
   }
   limbo_.Add(std::move(stale.unlinked));
-  return {.bytes = bytes.data(), .id = id, .birth = birth};
+  return {.bytes = bytes, .id = id, .birth = birth};
 }
 
 void PageCache::UnlinkStale(PageTable::Shard& shard, PageId id, Retirement* stale) {
@@ -231,16 +245,16 @@ void PageCache::Retire(const PageSet& pages) {
   if (pages.empty()) return;
   Retirement retirement;
   pages.ForEach([&](PageId id) { UnlinkRetired(id, 1, &retirement); });
-  FinishRetirement(pages, std::move(retirement));
+  limbo_.Add(std::move(retirement.unlinked));
+  retired_.Add(pages, retirement.writes);
 }
 
 void PageCache::Retire(PageId first, uint64_t count) {
   if (count == 0) return;
   Retirement retirement;
   UnlinkRetired(first, count, &retirement);
-  PageSet pages;
-  pages.InsertRun(first, count);
-  FinishRetirement(std::move(pages), std::move(retirement));
+  limbo_.Add(std::move(retirement.unlinked));
+  retired_.Add(first, count, retirement.writes);
 }
 
 // Chunk by chunk: a long run of raw pages has nothing in memory.
@@ -273,11 +287,6 @@ void PageCache::UnlinkDead(PageTable::Shard& shard, PageId id, Retirement* retir
   if (writing) retirement->writes.push_back({.id = id, .frame = &frame});
   retirement->unlinked.Add(&frame, table_.Unlink(shard, id));
   frame.Set(writing ? Frame::kWriting : 0U);
-}
-
-void PageCache::FinishRetirement(PageSet pages, Retirement retirement) {
-  limbo_.Add(std::move(retirement.unlinked));
-  retired_.Add(std::move(pages), std::move(retirement.writes));
 }
 
 void PageCache::CollectRetired(PageSet* ready) {

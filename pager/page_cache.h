@@ -127,6 +127,8 @@ class PageCache {
   // A dirty frame for a new page, linked; all zeros but for page id and birth in its header.
   // REQUIRES: a frame set aside; the id came from the space map, so that C5 holds for it.
   MutablePage Create(PageId id, Epoch birth);
+  // The same with the content of another page of `page_bytes` bytes, its id and birth replaced.
+  MutablePage CreateCopy(PageId id, Epoch birth, const std::byte* source);
   // Whether P1 allows changing the page in place, the handle's own pin aside; gives the bytes if so
   // and consumes the pin; otherwise leaves the handle as it was.
   std::byte* TryMutate(PageHandle& page, Epoch current);
@@ -190,13 +192,14 @@ class PageCache {
   size_t dirty_max() const;
   absl::Status SetFramesAside(size_t count);
   void ReturnSurplus(size_t count);
+  MutablePage LinkNew(Frame& frame, PageId id, Epoch birth);
+  Frame& TakeSetAside();
   void UnlinkRetired(PageId first, uint64_t count, Retirement* retirement);
   void UnlinkDead(PageTable::Shard& shard, PageId id, Retirement* retirement)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   // What is left of an earlier page at `id`: somebody may have read the dead page from disk again.
   void UnlinkStale(PageTable::Shard& shard, PageId id, Retirement* stale)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
-  void FinishRetirement(PageSet pages, Retirement retirement);
 
   PageTable table_;  // first: Find needs nothing else
   FramePool frames_;

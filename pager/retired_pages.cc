@@ -14,21 +14,30 @@ bool UnderWay(const RetiredPages::Write& write) {
 
 }  // namespace
 
-void RetiredPages::Add(PageSet pages, std::vector<Write> writes) {
+void RetiredPages::Add(PageSet pages, std::span<const Write> writes) {
   const absl::MutexLock lock(&mutex_);
+  NewestBatch(writes).Absorb(std::move(pages));
+}
+
+void RetiredPages::Add(PageId first, uint64_t count, std::span<const Write> writes) {
+  const absl::MutexLock lock(&mutex_);
+  NewestBatch(writes).InsertRun(first, count);
+}
+
+PageSet& RetiredPages::NewestBatch(std::span<const Write> writes) {
   writes_.insert(writes_.end(), writes.begin(), writes.end());
-  const uint64_t stamp = guards_.Retire();
-  if (batches_.empty() || batches_.back().pages.size() >= kBatchPages) {
-    batches_.push_back({stamp, std::move(pages)});
-    return;
-  }
-  batches_.back().stamp = stamp;
-  batches_.back().pages.Absorb(std::move(pages));
+  const bool full = !batches_.empty() && batches_.back().pages.size() >= kBatchPages;
+  if (batches_.empty() || batches_.back().closed || full) batches_.emplace_back();
+  batches_.back().stamp = guards_.Retire();
+  return batches_.back().pages;
 }
 
 void RetiredPages::Collect(PageSet* ready) {
   const absl::MutexLock lock(&mutex_);
-  if (!batches_.empty() && !guards_.Passed(batches_.back().stamp)) guards_.Refresh();
+  if (!batches_.empty()) {
+    batches_.back().closed = true;  // or a stream of deaths would keep the earlier ones waiting
+    if (!guards_.Passed(batches_.back().stamp)) guards_.Refresh();
+  }
   PageSet candidates = std::move(busy_);
   busy_ = PageSet();
   while (!batches_.empty() && guards_.Passed(batches_.front().stamp)) {

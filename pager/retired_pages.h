@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <vector>
 
 #include "base/types.h"
@@ -34,22 +35,24 @@ class RetiredPages {
 
   RetiredPages(PageTable* table, GuardDomain* guards) : table_(*table), guards_(*guards) {}
 
-  // REQUIRES: unlinked already. `writes` concern ids of `pages`.
-  void Add(PageSet pages, std::vector<Write> writes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // REQUIRES: unlinked already. `writes` concern ids of what is added.
+  void Add(PageSet pages, std::span<const Write> writes) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Add(PageId first, uint64_t count, std::span<const Write> writes) ABSL_LOCKS_EXCLUDED(mutex_);
   // Moves the ids that are ready to `ready`.
   void Collect(PageSet* ready) ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t size() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Batch {
-    uint64_t stamp;
+    uint64_t stamp = 0;
     PageSet pages;
+    bool closed = false;  // takes no more, so its stamp stays
   };
-
-  // What is retired while the newest batch is smaller than this joins it, and waits as long as it
-  // does.
+  // A batch of so many ids is closed.
   static constexpr uint64_t kBatchPages = 256;
 
+  // The batch for what has just been unlinked.
+  PageSet& NewestBatch(std::span<const Write> writes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes the ids that are being read or written out of `pages`; they wait on in `busy_`.
   void HoldBack(PageSet* pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   PageSet Loading();

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <latch>
 #include <optional>
 #include <thread>
@@ -89,6 +90,19 @@ TEST_F(PageCacheTest, C3ANewPageIsZeroButForIdAndBirth) {
     for (size_t i = 0; i < kPageBytes; ++i) EXPECT_EQ(page.bytes[i], std::byte{0});
     FillTestPage({page.bytes, kPageBytes}, PageId{id}, epoch_);
   }
+}
+
+TEST_F(PageCacheTest, C3ACopyHasIdAndBirthOfItsOwn) {
+  PutOnDisk(kPage, kOld);
+  const PageHandle source = PinGood(kPage, kOld);
+  ASSERT_EQ(cache_->ReserveFrames(1), absl::OkStatus());
+  const MutablePage copy = cache_->CreateCopy(PageId{1000}, epoch_, source.bytes());
+  EXPECT_EQ(HeaderOf(copy.bytes).page_id, 1000U);
+  EXPECT_EQ(HeaderOf(copy.bytes).birth, epoch_.value);
+  EXPECT_EQ(std::memcmp(copy.bytes + kPageHeaderBytes, source.bytes() + kPageHeaderBytes,
+                        kPageBytes - kPageHeaderBytes),
+            0);
+  EXPECT_TRUE(IsTestPage({source.bytes(), kPageBytes}, kPage, kOld));
 }
 
 TEST_F(PageCacheTest, P1ChangesInPlaceOnlyUnpinnedPagesOfTheEpoch) {
