@@ -140,6 +140,29 @@ TEST(SegmentPool, P1OldLogIsHeldAndAbandonedFreshLogIsNot) {
   EXPECT_EQ(counts.files - counts.spares, 2u);
 }
 
+// A crash lost the header of a segment's new use and kept its frames, which a reader believes: the file
+// still shows the header of an earlier use, or of none. A fresh log must not be begun in it.
+TEST(SegmentPool, P1FramesCountForMoreThanAnOlderHeader) {
+  MemoryFileSystem disk;
+  LogStart start;
+  const std::filesystem::path second = std::filesystem::path(kLogDirectory) / "segment-0002";
+  std::vector<std::byte> unused;
+  {
+    auto log = NewLog(&disk);
+    start = log->start();
+    unused = disk.Bytes(second);
+    for (int i = 0; i < 8; ++i) ASSERT_TRUE(Commit(log.get(), std::string(3000, 'a')).ok());
+  }
+  std::copy_n(unused.begin(), kLogBlockBytes, disk.Bytes(second).begin());
+  ASSERT_EQ(ReadAll(&disk, start)->records.size(), 8u);
+  for (uint64_t i = 0; i < 4; ++i) {
+    NewLog(&disk, SmallLog(), Identity(2 + i, 2 + i), start.lsn);
+    const auto read = ReadAll(&disk, start, ReadOptions(2 + i));
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->records.size(), 8u);
+  }
+}
+
 // P2: damaged headers do not let an LSN or a segment number come twice.
 TEST(SegmentPool, P2NumbersAreBeyondThoseOfDamagedFiles) {
   MemoryFileSystem disk;
