@@ -43,7 +43,7 @@ absl::Status Applier::Apply(const Operation& operation) {
 
 absl::Status Applier::Put(KeyspaceId keyspace, std::string_view key, std::string_view value) {
   KEEL_RETURN_IF_ERROR(RequireKeyspace(keyspace));
-  session_->set_space_use(pager::SpaceUse::kOrdinary);
+  session_->set_space_use(space_for_puts_);
   TreeRoot root = state_->roots.Get(keyspace);
   KEEL_RETURN_IF_ERROR(btree::Put(*session_, keyspace, &root, key, value).status());
   state_->roots.Set(keyspace, root);

@@ -40,7 +40,9 @@ class Applier {
   void Rollback(const TreeState& state);
   // The transaction was published: its savepoints are gone.
   void ForgetSavepoints() { savepoints_.clear(); }
-  size_t savepoints() const { return savepoints_.size(); }
+
+  // How deep Put may go into the reserve: further while recovery repeats what fitted once.
+  void set_space_for_puts(pager::SpaceUse use) { space_for_puts_ = use; }
 
  private:
   struct SavepointState {
@@ -53,6 +55,7 @@ class Applier {
 
   pager::WriteSession* session_;
   TreeState* state_;
+  pager::SpaceUse space_for_puts_ = pager::SpaceUse::kOrdinary;
   std::vector<SavepointState> savepoints_;
 };
 

@@ -60,6 +60,13 @@ void Background::Raise(Signal& signal) {
 }
 
 void Background::WakeLog() { Raise(log_signal_); }
+
+void Background::NoteAsync(Lsn lsn) {
+  uint64_t newest = async_lsn_.load(std::memory_order_relaxed);
+  while (newest < lsn.value && !async_lsn_.compare_exchange_weak(newest, lsn.value)) {
+  }
+  NoteCommit();
+}
 void Background::RequestCheckpoint() { Raise(checkpoint_signal_); }
 void Background::RequestPages() { Raise(page_signal_); }
 
@@ -70,8 +77,9 @@ bool Background::MaintainLog() {
   wal::LogWriter& log = *db.storage().log;
   if (!log.failure().ok()) return false;
   const Lsn durable = log.durable();
-  if (log.end() > durable) {
-    if (const absl::Status status = log.Flush(log.end()); !status.ok()) {
+  const Lsn wanted{async_lsn_.load()};
+  if (wanted > durable) {
+    if (const absl::Status status = log.Flush(wanted); !status.ok()) {
       db.Stop(status);
     } else {
       db.registry().AdvanceVisible(log.durable());

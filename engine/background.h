@@ -38,6 +38,8 @@ class Background {
   void NoteCommit() {
     if (log_asleep_.load(std::memory_order_relaxed)) WakeLog();
   }
+  // A kAsync commit that ends at `lsn` is to be flushed within the interval.
+  void NoteAsync(Lsn lsn);
   // A checkpoint is due.
   void RequestCheckpoint();
   // Dirty frames are many, or free ones few.
@@ -67,6 +69,7 @@ class Background {
   Database::Impl* database_;
   const uint32_t process_;  // fork generation: a child has none of the threads
   std::atomic<bool> log_asleep_ = false;
+  std::atomic<uint64_t> async_lsn_ = 0;     // end of the newest kAsync commit
   std::atomic<uint64_t> last_flushed_ = 0;  // of the log thread's previous round
 
   absl::Mutex mutex_;

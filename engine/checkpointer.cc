@@ -193,12 +193,23 @@ absl::Status Checkpointer::Release(const Attempt& attempt, bool clean) {
   lsn_.store(attempt.superblock.log_start.value, std::memory_order_release);
   const std::vector<PageId> old_catalogue =
       std::exchange(catalogue_pages_, attempt.catalogue_pages);
+  ReserveSpace(*attempt.version);
   storage_->log->AnnounceGeneration(attempt.generation);
   if (clean) return absl::OkStatus();  // nothing is used again after a clean end
   KEEL_RETURN_IF_ERROR(storage_->log->FlushGeneration());
   FreeCatalogue(old_catalogue);
   registry_->ReleaseKeeper(previous);
   return storage_->log->Release(attempt.superblock.log_start);
+}
+
+// Enough for the next catalogue and for a delete's two edge paths, however full the file gets.
+void Checkpointer::ReserveSpace(const Version& version) {
+  uint64_t height = 0;
+  for (const auto& [id, name] : version.state.names->names()) {
+    const pager::TreeRoot root = version.state.roots.Get(KeyspaceId{id});
+    if (!root.empty()) height = std::max<uint64_t>(height, root.level + uint64_t{1});
+  }
+  storage_->space->SetReserve(catalogue_pages_.size(), 2 * (height + 2));
 }
 
 void Checkpointer::Abandon(const Attempt& attempt) {

@@ -85,6 +85,7 @@ class Checkpointer {
   absl::Status NameLogStart(Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status MakeDurable(Attempt& attempt, bool clean) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Release(const Attempt& attempt, bool clean) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReserveSpace(const Version& version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Abandon(const Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeCatalogue(const std::vector<PageId>& pages);
   void Record(const absl::Status& status, absl::Duration duration, uint64_t pages);

@@ -52,7 +52,10 @@ Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> st
       applier_(storage_->session.get(), &working_),
       working_number_(checkpoint->number),
       working_lsn_(checkpoint->lsn),
-      checkpointer_(storage_.get(), &registry_, std::move(catalogue_pages)) {}
+      checkpointer_(storage_.get(), &registry_, std::move(catalogue_pages)) {
+  // Redo ends with free pages to spare, or with those that only deletes may use.
+  applier_.set_space_for_puts(pager::SpaceUse::kDelete);
+}
 
 Database::Impl::~Impl() { background_.reset(); }
 
@@ -79,6 +82,7 @@ void Database::Impl::FinishRedo() {
 
 absl::Status Database::Impl::Start(std::unique_ptr<wal::LogWriter> log, RecoveryReport* report) {
   storage_->log = std::move(log);
+  applier_.set_space_for_puts(pager::SpaceUse::kOrdinary);
   transaction_log_ = std::make_unique<engine::TransactionLog>(
       storage_->log.get(), options_.checkpoint_log_bytes,
       options_.memory_bytes / kMemoryShareOfTransaction);
@@ -178,6 +182,7 @@ void Database::Impl::RestoreWorking() {
 }
 
 void Database::Impl::RollbackWriter() {
+  if (const absl::Status grown = storage_->space->failed_sync(); !grown.ok()) Stop(grown);
   RestoreWorking();
   transaction_log_->Abandon();
   writer_lock_.Release();
@@ -220,7 +225,7 @@ absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
     return status;
   }
   registry_.AdvanceVisible(lsn);
-  if (durability == Durability::kAsync) background_->NoteCommit();
+  if (durability == Durability::kAsync) background_->NoteAsync(lsn);
   return absl::OkStatus();
 }
 
@@ -291,7 +296,8 @@ absl::StatusOr<Keyspace> Database::Impl::OpenKeyspace(std::string_view name) {
                       "a keyspace's name has 1 to %d bytes, this one %d", kMaxKeyspaceNameBytes,
                       name.size());
   }
-  const auto known = registry_.Newest()->state.names->Find(name);
+  // A keyspace that is not yet durable is waited for below, by a commit without changes.
+  const auto known = registry_.Visible()->state.names->Find(name);
   if (known) return KeyspaceAccess::Make(*known, tag_);
   if (options_.read_only) {
     return MakeStatus(absl::StatusCode::kNotFound, "there is no keyspace \"%s\"", Printable(name));
