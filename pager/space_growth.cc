@@ -26,9 +26,8 @@ SpaceGrowth::SpaceGrowth(io::File* file, const SpaceMapOptions& options)
 
 absl::StatusOr<uint64_t> SpaceGrowth::Grow(uint64_t end, uint64_t least, uint64_t wanted) {
   KEEL_RETURN_IF_ERROR(failed_sync_);
-  KEEL_ASSIGN_OR_RETURN(uint64_t pages, FirstTry(end, least, wanted));
   absl::Status status = absl::ResourceExhaustedError("the limit on the number of pages is reached");
-  for (; pages >= least; pages /= 2) {
+  for (uint64_t pages = std::max(StepPages(end), wanted); pages >= least; pages /= 2) {
     const uint64_t target = Target(end, pages);
     if (target < end + least) continue;
     status = GrowTo(end, target);
@@ -36,17 +35,6 @@ absl::StatusOr<uint64_t> SpaceGrowth::Grow(uint64_t end, uint64_t least, uint64_
     if (!absl::IsResourceExhausted(status)) return status;
   }
   return status;
-}
-
-absl::StatusOr<uint64_t> SpaceGrowth::FirstTry(uint64_t end, uint64_t least, uint64_t wanted) {
-  const uint64_t page_bytes = options_.page_bytes;
-  if (!options_.read_only) {
-    // A crashed run may have made the file longer than its last checkpoint knew: that room is ours
-    // even on a full disk.
-    KEEL_ASSIGN_OR_RETURN(const uint64_t size, file_->Size());
-    if (size / page_bytes > end) return std::max(size / page_bytes - end, least);
-  }
-  return std::max(StepPages(end), wanted);
 }
 
 uint64_t SpaceGrowth::StepPages(uint64_t end) const {

@@ -35,7 +35,6 @@ class SpaceGrowth {
   const absl::Status& failed_sync() const { return failed_sync_; }
 
  private:
-  absl::StatusOr<uint64_t> FirstTry(uint64_t end, uint64_t least, uint64_t wanted);
   uint64_t Target(uint64_t end, uint64_t pages) const;
   absl::Status GrowTo(uint64_t end, uint64_t target);
 

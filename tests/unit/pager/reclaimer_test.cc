@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/seed.h"
@@ -213,28 +214,38 @@ class ReclaimerLife {
     if (model_.keepers_.empty()) return;
     const auto keeper =
         std::next(model_.keepers_.begin(), static_cast<long>(random_() % model_.keepers_.size()));
-    if (keeper->first == checkpoint_ && keeper->second == 1) return;
+    const bool checkpoint = keeper->first == checkpoint_ || keeper->first == attempt_;
+    if (checkpoint && keeper->second <= 2) return;
     reclaimer_.ReleaseKeeper(Epoch{keeper->first}, &freed_);
     if (--keeper->second == 0) model_.keepers_.erase(keeper);
   }
 
-  // A checkpoint of the visible version: what died since the last one, then that one is released.
+  // A checkpoint of the visible version begins; or ends, while versions have moved on.
   void Checkpoint() {
-    Keep();
+    if (attempt_ == 0) {
+      Keep();
+      attempt_ = visible_;
+    } else {
+      EndCheckpoint();
+    }
+  }
+
+  // What died since the last one is told, then that one is released.
+  void EndCheckpoint() {
     Examine(UINT64_MAX);
     if (checkpoint_ != 0) {
       std::vector<uint64_t> expected;
       for (const Model::Page& page : model_.dead_) {
-        if (Model::AliveAt(page, checkpoint_) && page.death <= visible_) {
+        if (Model::AliveAt(page, checkpoint_) && page.death <= attempt_) {
           expected.push_back(page.id);
         }
       }
       std::sort(expected.begin(), expected.end());
-      ASSERT_EQ(IdsOf(reclaimer_.DiedBetween(Epoch{checkpoint_}, Epoch{visible_})), expected);
+      ASSERT_EQ(IdsOf(reclaimer_.DiedBetween(Epoch{checkpoint_}, Epoch{attempt_})), expected);
       reclaimer_.ReleaseKeeper(Epoch{checkpoint_}, &freed_);
       if (--model_.keepers_[checkpoint_] == 0) model_.keepers_.erase(checkpoint_);
     }
-    checkpoint_ = visible_;
+    checkpoint_ = std::exchange(attempt_, 0);
   }
 
   void Compare() {
@@ -264,7 +275,8 @@ class ReclaimerLife {
   std::map<uint64_t, uint64_t> alive_;
   uint64_t epoch_ = 1;
   uint64_t visible_ = 1;
-  uint64_t checkpoint_ = 0;
+  uint64_t checkpoint_ = 0;  // the last durable one, 0: none
+  uint64_t attempt_ = 0;     // the one in progress
   uint64_t next_id_ = 1;
 };
 

@@ -113,6 +113,44 @@ TEST_P(SpaceMapTest, ValuesGetWholeRunsOrGrowthAndSplintersOnlyOnAFullDisk) {
   EXPECT_EQ(shortest, 1U);
 }
 
+TEST_P(SpaceMapTest, ARunGivenBackIsFoundThoughThereWasNoneBefore) {
+  SpaceFixture f(GetParam(), 1000);
+  f.Create();
+  const std::vector<PageId> pages = f.AllocateMany(600);
+  PageSet freed;
+  for (size_t i = 0; i < 400; i += 2) freed.Insert(pages[i]);
+  f.map->Free(freed);
+  const auto allocate = [&] {
+    const absl::StatusOr<PageRun> run = f.map->Allocate(12, SpaceUse::kOrdinary);
+    EXPECT_TRUE(run.ok()) << run.status();
+    return *run;
+  };
+  while (f.map->stats().growths == 0) allocate();
+  const PageRun run{pages[500], 12};
+  f.map->Free(run);
+  EXPECT_EQ(allocate(), run);
+}
+
+TEST_P(SpaceMapTest, WhatIsGivenBackToAFullFileIsFound) {
+  SpaceFixture f(GetParam());
+  f.Create();
+  f.file->set_capacity(f.page_count * GetParam());
+  std::vector<PageId> pages;
+  for (absl::StatusOr<PageRun> run; (run = f.map->Allocate(1, SpaceUse::kCheckpoint)).ok();) {
+    pages.push_back(run->first);
+  }
+  EXPECT_EQ(f.map->stats().free_pages, 0U);
+  for (const uint64_t count : {1U, 2U}) {
+    const PageRun run{pages[1], count};  // 12 pages of 64 KiB are all there are
+    EXPECT_FALSE(f.map->Allocate(count, SpaceUse::kCheckpoint).ok());
+    f.map->Free(run);
+    const absl::StatusOr<PageRun> again = f.map->Allocate(count, SpaceUse::kCheckpoint);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(*again, run);
+  }
+  KEEL_EXPECT_OK(f.map->damage());
+}
+
 TEST_P(SpaceMapTest, ALargeRunComesInFewPieces) {
   SpaceFixture f(GetParam());
   f.Create();
@@ -150,7 +188,7 @@ TEST_P(SpaceMapTest, SuperblocksSlotsAndPagesBeyondTheEndCannotBeGivenBack) {
 }
 
 TEST_P(SpaceMapTest, TheReserveIsForDeletesAndTheCheckpoint) {
-  SpaceFixture f(GetParam());
+  SpaceFixture f(GetParam(), 500);
   f.Create();
   f.file->set_capacity(f.page_count * GetParam());
   f.map->SetReserve(/*checkpoint_pages=*/5, /*delete_pages=*/7);
@@ -166,11 +204,9 @@ TEST_P(SpaceMapTest, TheReserveIsForDeletesAndTheCheckpoint) {
     EXPECT_THAT(std::string(run.status().message()), HasSubstr("/memory/keel.data: no space"));
     return taken;
   };
-  if (stats.free_pages > stats.reserve_pages) {
-    EXPECT_EQ(take_all(SpaceUse::kOrdinary), stats.free_pages - stats.reserve_pages);
-    EXPECT_EQ(take_all(SpaceUse::kDelete), stats.reserve_pages - 5);
-    EXPECT_EQ(take_all(SpaceUse::kCheckpoint), 5U);
-  }
+  EXPECT_EQ(take_all(SpaceUse::kOrdinary), stats.free_pages - stats.reserve_pages);
+  EXPECT_EQ(take_all(SpaceUse::kDelete), stats.reserve_pages - 5);
+  EXPECT_EQ(take_all(SpaceUse::kCheckpoint), 5U);
   // Writing resumes by itself.
   f.file->set_capacity(UINT64_MAX);
   EXPECT_TRUE(f.map->Allocate(1, SpaceUse::kOrdinary).ok());
