@@ -29,11 +29,10 @@ absl::StatusOr<size_t> ReadSome(int descriptor, const std::string& name, Interru
 }
 
 // What is left of a regular file; a pipe or terminal does not tell.
-std::optional<uint64_t> RestOf(std::FILE* file) {
-  const off_t here = ::ftello(file);
-  if (here < 0 || ::fseeko(file, 0, SEEK_END) != 0) return std::nullopt;
-  const off_t end = ::ftello(file);
-  if (::fseeko(file, here, SEEK_SET) != 0 || end <= here) return std::nullopt;
+std::optional<uint64_t> RestOf(int descriptor) {
+  const off_t here = ::lseek(descriptor, 0, SEEK_CUR);
+  const off_t end = here < 0 ? here : ::lseek(descriptor, 0, SEEK_END);
+  if (end < 0 || ::lseek(descriptor, here, SEEK_SET) != here || end <= here) return std::nullopt;
   return static_cast<uint64_t>(end - here);
 }
 
@@ -59,7 +58,7 @@ absl::StatusOr<std::unique_ptr<ByteSource>> ByteSource::Open(const std::string& 
   auto source = std::make_unique<ByteSource>(name, [file, name, interrupt](std::span<char> buffer) {
     return ReadSome(::fileno(file.get()), name, interrupt, buffer);
   });
-  source->size_ = RestOf(file.get());
+  source->size_ = RestOf(::fileno(file.get()));
   if (!standard_input) {
     source->Refill();  // a directory can be opened, but not read
     KEEL_RETURN_IF_ERROR(source->status_);

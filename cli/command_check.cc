@@ -41,10 +41,13 @@ absl::Status Print(const CheckReport& report, bool json) {
     output.Append(
         absl::StrFormat("%s pages are in use by nothing\n", FormatCount(report.leaked_pages)));
   }
-  output.Append(absl::StrFormat("%s pages and %s entries in %s keyspaces checked: %s\n",
-                                FormatCount(report.pages_checked), FormatCount(report.entries),
-                                FormatCount(report.keyspaces),
-                                report.ok() ? "no damage" : "DAMAGED"));
+  if (!report.space_checked) {
+    output.Append("the space map was not compared: a checkpoint ended meanwhile\n");
+  }
+  output.Append(
+      absl::StrFormat("%s, %s, %s checked: %s\n", FormatAmount(report.pages_checked, "page"),
+                      FormatAmount(report.keyspaces, "keyspace"),
+                      FormatAmount(report.entries, "key"), report.ok() ? "no damage" : "DAMAGED"));
   return output.Close();
 }
 

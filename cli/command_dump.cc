@@ -52,7 +52,8 @@ absl::Status Report(const Arguments& arguments, const absl::StatusOr<uint64_t>& 
     Say(absl::StrFormat("%s is incomplete", arguments.file));
     return rows.status();
   }
-  Say(absl::StrFormat("%s rows, %s, in %s", FormatCount(*rows), FormatSize(bytes), arguments.file));
+  Say(absl::StrFormat("%s, %s, in %s", FormatAmount(*rows, "row"), FormatSize(bytes),
+                      arguments.file));
   return absl::OkStatus();
 }
 

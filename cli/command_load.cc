@@ -53,13 +53,14 @@ LoaderOptions OptionsOf(const Arguments& arguments) {
 // What is in when not everything is.
 std::string HowFar(const LoaderResult& result, const absl::Status& status) {
   const bool certain = result.rows == result.durable_rows && !absl::IsUnknown(status);
-  std::string text = "no row is in";
-  if (result.durable_rows > 0) {
-    text = absl::StrFormat("%s rows are in, up to the one of line %d",
-                           FormatCount(result.durable_rows), result.durable_line);
+  if (!certain) {
+    return absl::StrFormat(
+        "rows surely in: %s; whether more are shows when the database is opened again",
+        FormatCount(result.durable_rows));
   }
-  return text + (certain ? ", and nothing behind"
-                         : "; whether some behind are too is known once the database is reopened");
+  if (result.rows == 0) return "no row is in";
+  return absl::StrFormat("rows in: %s, up to line %d, and none behind", FormatCount(result.rows),
+                         result.durable_line);
 }
 
 // An error of loading with what it means. Never about wrong use: the program did its part.
@@ -79,7 +80,7 @@ absl::Status ReportDone(const Arguments& arguments, const LoaderResult& result, 
     return output.Close();
   }
   const double rate = static_cast<double>(result.rows) / seconds;
-  Say(absl::StrFormat("%s rows %s in %.1f s (%s rows/s)", FormatCount(result.rows),
+  Say(absl::StrFormat("%s %s in %.1f s (%s a second)", FormatAmount(result.rows, "row"),
                       arguments.loader.delete_keys ? "deleted" : "loaded", seconds,
                       FormatCount(static_cast<uint64_t>(rate))));
   return absl::OkStatus();

@@ -1,13 +1,14 @@
 #include "cli/program.h"
 
 #include <csignal>
-#include <cstdio>
-#include <exception>
+#include <new>
+#include <sstream>
 #include <utility>
 
 #include "base/status.h"
 #include "cli/commands.h"
 #include "cli/message.h"
+#include "cli/output.h"
 
 namespace keel::cli {
 namespace {
@@ -61,8 +62,11 @@ ExitStatus Program::Run(int argc, const char* const* argv) {
 ExitStatus Program::Refuse(const CLI::ParseError& error) {
   // Asking for help or the version ends parsing too.
   if (error.get_exit_code() == 0) {
-    app_.exit(error);
-    return std::fflush(stdout) == 0 ? ExitStatus::kWell : ExitStatus::kFailure;
+    std::ostringstream text;
+    app_.exit(error, text);
+    Output output;
+    output.Append(text.str());
+    return Finish(output.Close());
   }
   const std::vector<CLI::App*> chosen = app_.get_subcommands();
   return WrongUse(error.what(), chosen.empty() ? "" : chosen.front()->get_name());

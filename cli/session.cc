@@ -14,7 +14,8 @@ constexpr std::string_view kDefaultKeyspace = "default";
 
 // Adds what only the command line knows: what to do.
 absl::Status WithAdvice(const absl::Status& status) {
-  if (!absl::IsNotFound(status)) return status;
+  const bool no_database = MessageOf(status).find("no Keel database") != std::string_view::npos;
+  if (!absl::IsNotFound(status) || !no_database) return status;
   return MakeStatus(absl::StatusCode::kNotFound, "%s; `keel put` and `keel load` make one",
                     MessageOf(status));
 }

@@ -63,6 +63,10 @@ std::string FormatCount(uint64_t count) {
   return digits;
 }
 
+std::string FormatAmount(uint64_t count, std::string_view thing) {
+  return absl::StrFormat("%s %s%s", FormatCount(count), thing, count == 1 ? "" : "s");
+}
+
 std::string FormatClock(absl::Duration duration) {
   const int64_t seconds = absl::ToInt64Seconds(duration);
   const int64_t minutes = seconds / 60;

@@ -22,6 +22,9 @@ std::string FormatSize(uint64_t bytes);
 // "1,234,567".
 std::string FormatCount(uint64_t count);
 
+// "1 row", "1,234 rows".
+std::string FormatAmount(uint64_t count, std::string_view thing);
+
 // "0:07", "1:02:03".
 std::string FormatClock(absl::Duration duration);
 

@@ -166,7 +166,7 @@ TEST(CsvTest, SkipsBlankLinesAndTakesALastLineWithoutEnd) {
 
 TEST(CsvTest, NamesTheLineWhereTheWrongRowBegins) {
   EXPECT_EQ(ErrorOf(RecordFormat::kCsv, "k,v\n\"a\nb\",\"c\nd\"\nx\n"),
-            "input:6: 1 fields, but the header has 2");
+            "input:5: 1 fields, but the header has 2");
   EXPECT_THAT(ErrorOf(RecordFormat::kCsv, "k,v\na,b\"c\n"), HasSubstr("input:2: a quote inside"));
   EXPECT_THAT(ErrorOf(RecordFormat::kCsv, "k,v\na,\"b\"c\n"),
               HasSubstr("input:2: something stands between a closing quote and the comma"));

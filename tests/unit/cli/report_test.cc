@@ -22,10 +22,10 @@ TEST(ReportTest, TableShowsUnitsSectionsAndRows) {
   stats.keyspaces = {{"default", 1234567, 4}, {"users", 5, 1}};
   const std::string table = FormatTable(ToJson(stats));
   EXPECT_THAT(table, HasSubstr("keyspaces\n"
-                               "  name      entries    height\n"
-                               "  default   1,234,567  4\n"
-                               "  users     5          1\n"));
-  EXPECT_THAT(table, HasSubstr("  file              10.0 MiB\n"));
+                               "  name     entries    height\n"
+                               "  default  1,234,567  4\n"
+                               "  users    5          1\n"));
+  EXPECT_THAT(table, HasSubstr("  file             10.0 MiB\n"));
   EXPECT_THAT(table, HasSubstr("  since checkpoint  3.0 MiB\n"));
   EXPECT_THAT(table, HasSubstr("12.5 ms\n"));
 }
