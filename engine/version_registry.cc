@@ -6,8 +6,10 @@ namespace keel::engine {
 
 namespace {
 
-// Deaths examined with each move of the visible version: more than a commit makes, so that the queue drains.
-constexpr uint64_t kExaminePages = 256;
+// Deaths examined with each move of the visible version: a few, and more than it brought, so that the queue drains
+// and the file does not grow for want of pages that only had to be looked at.
+constexpr uint64_t kExaminePages = 64;
+constexpr uint64_t kExamineFactor = 2;
 // Retired versions that are worth a look at the guards.
 constexpr size_t kRetiredVersions = 64;
 
@@ -76,6 +78,7 @@ void VersionRegistry::AdvanceVisible(Lsn lsn) {
   {
     absl::MutexLock lock(&mutex_);
     bool moved = false;
+    const uint64_t waiting = reclaimer_.unexamined();
     while (!published_.empty() && published_.front().version->lsn <= lsn) {
       Published& next = published_.front();
       reclaimer_.AddDeaths(next.version->epoch, std::move(next.deaths));
@@ -83,7 +86,8 @@ void VersionRegistry::AdvanceVisible(Lsn lsn) {
       published_.pop_front();
       moved = true;
     }
-    if (moved) reclaimer_.Examine(kExaminePages, &freed);
+    const uint64_t brought = reclaimer_.unexamined() - waiting;
+    if (moved) reclaimer_.Examine(kExaminePages + kExamineFactor * brought, &freed);
   }
   if (!freed.empty()) cache_->Retire(freed);
 }
