@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/status.h"
 #include "btree/node_view.h"
 #include "btree/path.h"
 
@@ -73,21 +74,26 @@ struct Cursor::State {
     return true;
   }
 
+  // Pins the page that `reference` names as path[level], at its first or its last entry.
+  absl::Status Step(const pager::Reference& reference, size_t level, bool to_last) {
+    KEEL_ASSIGN_OR_RETURN(PageHandle page,
+                          PinNode(*pages, keyspace, reference, static_cast<uint8_t>(level)));
+    PathStep& step = path[level];
+    step.page = std::move(page);
+    step.reference = reference;
+    step.slot = to_last ? step.node().count() - 1 : 0;
+    return CheckFences(path, level);
+  }
+
   // Pins what lies below the child at path[level].slot: its first leaf, or its last one.
   bool DescendFrom(size_t level, bool to_last) {
-    while (level > 0) {
-      const pager::Reference reference = path[level].node().reference(path[level].slot);
-      --level;
-      absl::StatusOr<PageHandle> page =
-          PinNode(*pages, keyspace, reference, static_cast<uint8_t>(level));
-      if (!page.ok()) {
-        Fail(page.status());
+    for (; level > 0; --level) {
+      absl::Status stepped =
+          Step(path[level].node().reference(path[level].slot), level - 1, to_last);
+      if (!stepped.ok()) {
+        Fail(std::move(stepped));
         return false;
       }
-      PathStep& step = path[level];
-      step.page = *std::move(page);
-      step.reference = reference;
-      step.slot = to_last ? step.node().count() - 1 : 0;
     }
     EnterLeaf();
     return true;
@@ -97,17 +103,15 @@ struct Cursor::State {
   bool DescendToLast() {
     Clear();
     if (root.empty()) return false;
-    absl::Status checked = CheckRoot(root);
-    absl::StatusOr<PageHandle> page =
-        checked.ok() ? PinNode(*pages, keyspace, root.reference, root.level) : std::move(checked);
-    if (!page.ok()) {
-      Fail(page.status());
+    absl::Status stepped = CheckRoot(root);
+    if (stepped.ok()) {
+      path.resize(root.level + size_t{1});
+      stepped = Step(root.reference, root.level, true);
+    }
+    if (!stepped.ok()) {
+      Fail(std::move(stepped));
       return false;
     }
-    path.resize(root.level + size_t{1});
-    PathStep& step = path.back();
-    step.page = *std::move(page);
-    step.slot = step.node().count() - 1;
     return DescendFrom(root.level, true);
   }
 
@@ -194,14 +198,12 @@ void Cursor::SeekForPrev(std::string_view key) {
 
 void Cursor::Next() {
   State& state = *state_;
-  KEEL_DCHECK(state.valid);
   if (!state.valid) return;
   if (!state.Take(state.position + 1)) state.Settle(state.position);
 }
 
 void Cursor::Prev() {
   State& state = *state_;
-  KEEL_DCHECK(state.valid);
   if (!state.valid) return;
   if (state.position > state.first) {
     state.Take(state.position - 1);

@@ -56,7 +56,7 @@ class Describer {
     const auto head = Load<uint32_t>(bytes.data() + 4);
     const Slot slot{offset, key_field, head};
     absl::StrAppendFormat(&out_, "%5d  at %5d  head %08x  ", i, offset, head);
-    if (slot.key_bytes() > page_.size() - std::min<size_t>(offset, page_.size())) {
+    if (offset + slot.key_bytes() > page_.size()) {
       absl::StrAppendFormat(&out_, "a key of %d bytes does not end in the page\n",
                             slot.key_bytes());
       return;

@@ -2,13 +2,27 @@
 
 namespace keel::btree {
 
+namespace {
+
+// The bytes from `at` on that stand together.
+std::string_view PieceAt(const KeyParts& key, size_t at) {
+  return at < key.front.size() ? key.front.substr(at) : key.back.substr(at - key.front.size());
+}
+
+}  // namespace
+
 size_t CommonPrefixBytes(const KeyParts& one, const KeyParts& other) {
   const size_t limit = std::min(one.size(), other.size());
   size_t shared = 0;
-  // Keys of one node share their front.
-  if (one.front.data() == other.front.data())
-    shared = std::min(one.front.size(), other.front.size());
-  while (shared < limit && one[shared] == other[shared]) ++shared;
+  while (shared < limit) {
+    const std::string_view left = PieceAt(one, shared);
+    const std::string_view right = PieceAt(other, shared);
+    const size_t length = std::min(left.size(), right.size());
+    const auto differ = std::mismatch(left.begin(), left.begin() + length, right.begin());
+    const auto equal = static_cast<size_t>(differ.first - left.begin());
+    shared += equal;
+    if (equal < length) break;
+  }
   return shared;
 }
 

@@ -128,7 +128,8 @@ inline size_t NodeView::HeadLowerBound(const Slot* slots, size_t from, size_t co
   const Slot* base = slots + from;
   while (length > 1) {
     const size_t half = length / 2;
-    base += base[half - 1].head < head ? half : 0;
+    // A product, for the compiler makes a branch of anything else.
+    base += half * static_cast<size_t>(base[half - 1].head < head);
     length -= half;
   }
   return static_cast<size_t>(base - slots) + (base->head < head ? 1 : 0);

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "btree/node_view.h"
@@ -23,6 +24,11 @@ absl::Status CheckRoot(const TreeRoot& root);
 absl::StatusOr<PageHandle> PinNode(PageSource& pages, KeyspaceId keyspace,
                                    const pager::Reference& reference, uint8_t level);
 
+// B2: DataLoss if a key of the node is below `lower` or not below `upper` (if there is one). Whatever moves
+// keys between nodes relies on it, so it is asked of nodes from disk before.
+absl::Status CheckWithin(const NodeView& node, const KeyParts& lower,
+                         const std::optional<KeyParts>& upper);
+
 struct PathStep {
   PageHandle page;
   pager::Reference reference;  // as the parent has it
@@ -34,7 +40,11 @@ struct PathStep {
 // Indexed by level: [0] is the leaf, the last one the root.
 using Path = absl::InlinedVector<PathStep, 8>;
 
-// Pins the path to the leaf whose range holds `key`. REQUIRES: a tree that is not empty.
+// CheckWithin for the node at `level`, against the separators above it.
+absl::Status CheckFences(const Path& path, size_t level);
+
+// Pins the path to the leaf whose range holds `key`, fences checked. REQUIRES: a tree that
+// is not empty.
 absl::Status Descend(PageSource& pages, KeyspaceId keyspace, const TreeRoot& root,
                      std::string_view key, Path* path);
 

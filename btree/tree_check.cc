@@ -93,7 +93,7 @@ class TreeChecker {
                          Below* below) {
     ++report_->leaf_pages;
     report_->leaf_bytes_used += node.UsedBytes(pages_.page_bytes());
-    CheckWithin(node, 0, reference, fences);
+    CompareFences(node, reference, fences);
     below->entries = node.count();
     report_->entries += node.count();
     for (size_t i = 0; i < node.count(); ++i) {
@@ -109,26 +109,11 @@ class TreeChecker {
     return absl::OkStatus();
   }
 
-  // B2. Keys ascend, so the outer ones speak for all.
-  void CheckWithin(const NodeView& node, size_t first, const Reference& reference,
-                   const Fences& fences) {
-    if (first >= node.count()) return;
-    const KeyParts lowest = node.key(first);
-    const KeyParts highest = node.key(node.count() - 1);
-    const auto below = CompareKeys(lowest, {fences.lower, {}});
-    // A separator that equals the lower fence leaves nothing to the child before it.
-    if (below < 0 || (below == 0 && !node.leaf())) {
-      AddDamage(reference.id,
-                absl::StrFormat("key '%s' below its fence '%s'", Printable(lowest.ToString()),
-                                Printable(fences.lower)),
-                fences);
-    }
-    if (fences.upper && CompareKeys(highest, {*fences.upper, {}}) >= 0) {
-      AddDamage(reference.id,
-                absl::StrFormat("key '%s' not below its fence '%s'", Printable(highest.ToString()),
-                                Printable(*fences.upper)),
-                fences);
-    }
+  void CompareFences(const NodeView& node, const Reference& reference, const Fences& fences) {
+    std::optional<KeyParts> upper;
+    if (fences.upper) upper = KeyParts{*fences.upper, {}};
+    const absl::Status within = CheckWithin(node, {fences.lower, {}}, upper);
+    if (!within.ok()) AddDamage(reference.id, std::string(MessageOf(within)), fences);
   }
 
   absl::Status CheckLargeValue(const std::string& key, std::string_view bytes,
@@ -163,11 +148,11 @@ class TreeChecker {
   absl::Status CheckInternal(const NodeView& node, const Reference& reference, const Fences& fences,
                              Below* below) {
     ++report_->internal_pages;
-    CheckWithin(node, 1, reference, fences);
+    CompareFences(node, reference, fences);
     for (size_t i = 0; i < node.count(); ++i) {
       const Fences child_fences = ChildFences(node, i, fences);
       if (child_fences.upper && *child_fences.upper <= child_fences.lower) {
-        below->known = false;  // outside its own fences, as CheckWithin has said
+        below->known = false;  // outside its own fences, as CompareFences has said
         continue;
       }
       Below child;

@@ -86,6 +86,10 @@ class DeleteOperation {
     absl::StatusOr<PageHandle> page =
         PinNode(pages_, keyspace_, sibling->reference, static_cast<uint8_t>(level));
     if (!page.ok()) return false;
+    std::optional<KeyParts> upper;
+    if (sibling->slot + 1 < node.count()) upper = node.key(sibling->slot + 1);
+    const NodeView found(page->bytes());
+    if (!CheckWithin(found, node.key(sibling->slot), upper).ok()) return false;
     sibling->page = *std::move(page);
     return true;
   }

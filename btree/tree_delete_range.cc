@@ -181,8 +181,13 @@ class RangeDeleter {
     if (!left_page.ok() || !right_page.ok()) return;
     const NodeView left_node(left_page->bytes());
     const NodeView right_node(right_page->bytes());
+    const KeyParts between = node.key(slot + 1);
+    if (!CheckWithin(left_node, node.key(slot), between).ok() ||
+        !CheckWithin(right_node, between, std::nullopt).ok()) {
+      return;
+    }
     KeyBuffer separator;
-    separator.Assign(node.key(slot + 1), node.key(slot + 1).size());
+    separator.Assign(between, between.size());
     if (!IsUnderfull(left_node.UsedBytes(page_bytes_), page_bytes_) &&
         !IsUnderfull(right_node.UsedBytes(page_bytes_), page_bytes_)) {
       return;

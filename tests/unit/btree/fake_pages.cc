@@ -51,9 +51,21 @@ void FakePages::Freeze() {
 }
 
 void FakePages::CheckFrozen() const {
+  if (tolerant_) return;
   for (const auto& [id, page] : pages_) {
     KEEL_CHECK(!page->frozen || page->frozen_checksum == Checksum(page->bytes.span(), id));
   }
+}
+
+void FakePages::Rollback() {
+  for (auto& [id, page] : pages_) {
+    if (page->birth == epoch_) {
+      page->dropped = true;
+    } else if (page->dropped && page->death == epoch_) {
+      page->dropped = false;
+    }
+  }
+  Freeze();
 }
 
 std::span<std::byte> FakePages::Bytes(PageId id) {
@@ -171,9 +183,11 @@ MutablePage FakePages::Change(PageHandle handle) {
 }
 
 void FakePages::Drop(PageId id, Epoch birth) {
+  if (tolerant_) return;
   Page& page = At(id);
   KEEL_CHECK(!page.dropped && !page.raw && page.birth == birth);
   page.dropped = true;
+  page.death = epoch_;
 }
 
 absl::StatusOr<PageRun> FakePages::CreateRun(uint64_t max_pages) {
@@ -197,10 +211,12 @@ absl::Status FakePages::WriteRaw(PageId first, std::span<const std::byte> data) 
 }
 
 void FakePages::DropRun(const PageRun& run, Epoch birth) {
+  if (tolerant_) return;
   for (uint64_t i = 0; i < run.count; ++i) {
     Page& page = At(PageId{run.first.value + i});
     KEEL_CHECK(page.raw && !page.dropped && page.birth == birth);
     page.dropped = true;
+    page.death = epoch_;
   }
 }
 

@@ -43,6 +43,10 @@ class FakePages : public pager::PageSink {
   void set_max_run_pages(uint64_t pages) { max_run_pages_ = pages; }
   // Reserve fails above this many pages.
   void set_max_reserve(size_t pages) { max_reserve_ = pages; }
+  // As a rollback does: pages of the current epoch are dropped, and drops of this epoch forgotten.
+  void Rollback();
+  // For trees that were spoilt: wrong drops are passed over, and frozen pages not compared.
+  void set_tolerant() { tolerant_ = true; }
   // Bytes of a page, to look at or to spoil.
   std::span<std::byte> Bytes(PageId id);
   // Puts a page of one's own making in, under the id and birth in its header.
@@ -82,6 +86,7 @@ class FakePages : public pager::PageSink {
     std::atomic<uint32_t> pins = 0;
     bool raw = false;
     bool dropped = false;
+    Epoch death;
     bool frozen = false;
     uint64_t frozen_checksum = 0;
   };
@@ -98,6 +103,7 @@ class FakePages : public pager::PageSink {
   uint64_t max_run_pages_ = UINT64_MAX;
   uint64_t created_ = 0;
   uint64_t pinned_ = 0;
+  bool tolerant_ = false;
   int fail_pin_ = 0;
   int fail_reserve_ = 0;
   int fail_create_run_ = 0;

@@ -61,6 +61,12 @@ Model Contents(FakePages& pages, const TreeRoot& root) {
   return contents;
 }
 
+absl::Status ScanStatus(FakePages& pages, const TreeRoot& root) {
+  btree::Cursor cursor(&pages, kKeyspace, root, Range{});
+  for (cursor.SeekToFirst(); cursor.valid();) cursor.Next();
+  return cursor.status();
+}
+
 void ModelTree::Put(const std::string& key, const std::string& value) {
   const auto added = btree::Put(pages_, kKeyspace, &root_, key, value);
   ASSERT_TRUE(added.ok()) << added.status();

@@ -32,6 +32,9 @@ std::string Damages(FakePages& pages, const btree::TreeRoot& root, bool exact = 
 // The tree's content, by cursor.
 Model Contents(FakePages& pages, const btree::TreeRoot& root);
 
+// How a walk over the whole tree ends.
+absl::Status ScanStatus(FakePages& pages, const btree::TreeRoot& root);
+
 // A tree that must do as its model does. Every change is checked in full.
 class ModelTree {
  public:
@@ -40,6 +43,9 @@ class ModelTree {
   void Put(const std::string& key, const std::string& value);
   void Delete(const std::string& key);
   void DeleteRange(const std::string& begin, const std::optional<std::string>& end);
+  // What was done to the tree without the model's knowledge.
+  void Learn(const std::string& key, const std::string& value) { model_[key] = value; }
+  void Forget(const std::string& key) { model_.erase(key); }
   // From now on the present state is kept, to be compared with CheckSnapshots.
   void Snapshot();
 

@@ -2,6 +2,7 @@
 
 #include "btree/tree.h"
 
+#include <absl/strings/str_format.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -124,6 +125,282 @@ TEST_P(TreeModelTest, DoesAsAMapDoes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(PageBytes, TreeModelTest, ::testing::Values(512, 4096, 16384, 65536));
+
+// --- what a change promises its caller ---
+
+std::string Number(uint64_t i) { return absl::StrFormat("key%08d", i); }
+
+// A tree of some height, with large values here and there, all of it frozen.
+void Fill(ModelTree& tree, int count) {
+  for (int i = 0; i < count; ++i) {
+    tree.Put(Number(static_cast<uint64_t>(i) * 2), std::string(i % 10 == 3 ? 2000 : 20, 'v'));
+  }
+  tree.pages().Freeze();
+}
+
+// Runs `change` with the n-th call of each kind failing, for all n, until it succeeds: a failure must leave
+// no trace.
+template <typename Change>
+void FailEverywhere(ModelTree& tree, Change&& change) {
+  using Knob = void (FakePages::*)(int);
+  for (const Knob knob : {&FakePages::FailPin, &FakePages::FailReserve, &FakePages::FailCreateRun,
+                          &FakePages::FailWriteRaw}) {
+    for (int n = 1;; ++n) {
+      ASSERT_LT(n, 100);
+      const btree::TreeRoot before = tree.root();
+      (tree.pages().*knob)(n);
+      const absl::Status status = change();
+      (tree.pages().*knob)(0);
+      if (status.ok()) break;
+      ASSERT_EQ(tree.root(), before);
+      ASSERT_EQ(Damages(tree.pages(), tree.root()), "");
+      ASSERT_TRUE(Contents(tree.pages(), tree.root()) == tree.model());
+    }
+    if (::testing::Test::HasFatalFailure()) return;
+    tree.pages().CheckFrozen();
+  }
+}
+
+TEST(TreeTest, AFailedPutLeavesNoTrace) {
+  ModelTree tree(512);
+  Fill(tree, 150);
+  for (const int at : {0, 3, 101, 299}) {
+    for (const size_t bytes : {10u, 100u, 3000u}) {
+      const std::string key = Number(static_cast<uint64_t>(at));
+      int tries = 0;
+      FailEverywhere(tree, [&] {
+        // Another value each time, so that every success is told from the one before.
+        const std::string value(bytes + static_cast<size_t>(tries++), 'n');
+        const auto added = btree::Put(tree.pages(), kKeyspace, &tree.root(), key, value);
+        if (added.ok()) tree.Learn(key, value);
+        return added.status();
+      });
+    }
+  }
+}
+
+TEST(TreeTest, AFailedDeleteLeavesNoTrace) {
+  ModelTree tree(512);
+  Fill(tree, 150);
+  for (uint64_t at = 0; at < 300; at += 2) {
+    const std::string key = Number(at);
+    FailEverywhere(tree, [&] {
+      if (!tree.model().contains(key)) return absl::OkStatus();
+      const btree::TreeRoot before = tree.root();
+      const auto deleted = btree::Delete(tree.pages(), kKeyspace, &tree.root(), key);
+      if (!deleted.ok()) return deleted.status();
+      EXPECT_TRUE(*deleted && tree.root() != before);
+      tree.Forget(key);
+      return absl::OkStatus();
+    });
+    ASSERT_FALSE(HasFailure()) << key;
+    tree.Check();
+  }
+  EXPECT_TRUE(tree.root().empty());
+}
+
+TEST(TreeTest, DeletesNeedOnlyAPageALevelWhenSpaceIsShort) {
+  ModelTree tree(512);
+  Fill(tree, 300);
+  tree.pages().set_max_reserve(tree.root().level + size_t{1});
+  for (uint64_t at = 0; at < 600; at += 2) {
+    tree.pages().Freeze();
+    tree.Delete(Number(at));
+    ASSERT_FALSE(HasFatalFailure());
+  }
+  EXPECT_TRUE(tree.root().empty());
+  EXPECT_TRUE(tree.pages().Live().empty());
+}
+
+TEST(TreeTest, ArgumentsMayPointIntoPinnedPages) {
+  ModelTree tree(512);
+  for (int i = 0; i < 4; ++i) tree.Put(Number(static_cast<uint64_t>(i)), std::string(60, 'a'));
+  const std::string value = tree.model().at(Number(2));
+  auto found = btree::Find(tree.pages(), kKeyspace, tree.root(), Number(2));
+  ASSERT_TRUE(found.ok() && *found);
+  // The very leaf that holds the value is changed, compacted and split while the value is read from it.
+  for (const char* const key : {"key", "key00000002", "z", "m", "n"}) {
+    const auto added = btree::Put(tree.pages(), kKeyspace, &tree.root(), key, found->value.bytes);
+    ASSERT_TRUE(added.ok()) << added.status();
+    EXPECT_EQ(found->value.bytes, value);
+    tree.Learn(key, value);
+  }
+  found->leaf.Release();
+  tree.Check();
+  tree.CheckSnapshots();
+}
+
+TEST(TreeTest, ReplacingInTheSameEpochChangesNoOtherPage) {
+  ModelTree tree(512);
+  for (uint64_t i = 0; i < 200; ++i) tree.Put(Number(i), "first");
+  const btree::TreeRoot root = tree.root();
+  const uint64_t created = tree.pages().pages_created();
+  for (uint64_t i = 0; i < 200; ++i) tree.Put(Number(i), "other");
+  EXPECT_EQ(tree.root(), root);
+  EXPECT_EQ(tree.pages().pages_created(), created);
+  tree.CheckSnapshots();
+}
+
+TEST(TreeTest, APutCopiesOnePageALevel) {
+  ModelTree tree(512);
+  for (uint64_t i = 0; i < 1000; ++i) tree.Put(Number(i), "value");
+  tree.pages().Freeze();
+  const uint64_t created = tree.pages().pages_created();
+  tree.Put(Number(500), "other");
+  EXPECT_EQ(tree.pages().pages_created() - created, tree.root().level + 1u);
+}
+
+TEST(TreeTest, LimitsOfKeysAndValues) {
+  for (const uint32_t page_bytes : {512u, 4096u, 65536u}) {
+    ModelTree tree(page_bytes);
+    const size_t longest = btree::MaxKeyBytes(page_bytes);
+    for (const char last : {'a', 'b', 'c', '\xff'}) {
+      const std::string key = std::string(longest - 1, '\xff') + last;
+      tree.Put(key, std::string(page_bytes * 3, last));
+      tree.Put(key.substr(1), "");
+      tree.Check();
+    }
+    tree.Put("", "nothing");
+    tree.CheckSnapshots();
+    const std::string too_long(longest + 1, 'k');
+    const btree::TreeRoot before = tree.root();
+    EXPECT_TRUE(absl::IsInvalidArgument(
+        btree::Put(tree.pages(), kKeyspace, &tree.root(), too_long, "").status()));
+    const std::string too_large(btree::kMaxValueBytes + 1, 'v');
+    EXPECT_TRUE(absl::IsInvalidArgument(
+        btree::Put(tree.pages(), kKeyspace, &tree.root(), "k", too_large).status()));
+    EXPECT_EQ(tree.root(), before);
+  }
+}
+
+// --- how full sorted insertion leaves the leaves ---
+
+double LeafFill(ModelTree& tree) {
+  btree::TreeCheckReport report;
+  const auto on_page = [](PageId, uint64_t, Epoch) { return absl::OkStatus(); };
+  EXPECT_TRUE(
+      btree::CheckTree(tree.pages(), kKeyspace, tree.root(), {.on_page = on_page}, &report).ok());
+  return static_cast<double>(report.leaf_bytes_used) /
+         static_cast<double>(report.leaf_pages * tree.pages().page_bytes());
+}
+
+TEST(TreeTest, SortedLoadsFillTheLeaves) {
+  for (const bool ascending : {true, false}) {
+    ModelTree tree(4096);
+    for (uint64_t i = 0; i < 20000; ++i) tree.Put(Number(ascending ? i : 20000 - i), "0123456789");
+    tree.Check();
+    EXPECT_GT(LeafFill(tree), 0.95) << (ascending ? "ascending" : "descending");
+  }
+}
+
+TEST(TreeTest, RunsBetweenOtherKeysFillTheLeavesToo) {
+  ModelTree tree(4096);
+  for (uint64_t i = 0; i < 4000; ++i) {
+    for (const char* const stem : {"a", "m", "z"}) tree.Put(stem + Number(i), "0123456789");
+  }
+  tree.Check();
+  EXPECT_GT(LeafFill(tree), 0.95);
+}
+
+TEST(TreeTest, RandomInsertionFillsTwoThirds) {
+  std::mt19937_64 random(TestSeed());
+  ModelTree tree(4096);
+  for (int i = 0; i < 20000; ++i) tree.Put(Number(random() % 100000000), "0123456789");
+  EXPECT_GT(LeafFill(tree), 0.62);
+}
+
+// --- ranges ---
+
+TEST(TreeTest, DeleteRangeReadsNoLeavesBetween) {
+  ModelTree tree(512);
+  for (uint64_t i = 0; i < 3000; ++i) tree.Put(Number(i), "value");
+  tree.pages().Freeze();
+  btree::TreeCheckReport report;
+  const auto on_page = [](PageId, uint64_t, Epoch) { return absl::OkStatus(); };
+  ASSERT_TRUE(
+      btree::CheckTree(tree.pages(), kKeyspace, tree.root(), {.on_page = on_page}, &report).ok());
+  const uint64_t before = tree.pages().pages_pinned();
+  tree.DeleteRange(Number(10), Number(2990));
+  EXPECT_LT(tree.pages().pages_pinned() - before, report.internal_pages + 20);
+  tree.Check();
+  EXPECT_EQ(tree.model().size(), 20u);
+  EXPECT_LE(tree.root().level, 1);
+}
+
+TEST(TreeTest, DeleteRangeAndDropTreeFreeLargeValues) {
+  ModelTree tree(512);
+  Fill(tree, 400);
+  tree.DeleteRange(Number(100), Number(500));
+  tree.Check();
+  ASSERT_TRUE(btree::DropTree(tree.pages(), kKeyspace, tree.root()).ok());
+  EXPECT_TRUE(tree.pages().Live().empty());
+  EXPECT_TRUE(btree::DropTree(tree.pages(), kKeyspace, btree::TreeRoot{}).ok());
+}
+
+TEST(TreeTest, DeleteRangeWorksWhenSpaceIsShort) {
+  ModelTree tree(512);
+  Fill(tree, 1000);
+  tree.pages().set_max_reserve(2 * (tree.root().level + size_t{1}));
+  tree.DeleteRange(Number(300), Number(1500));
+  tree.Check();
+}
+
+TEST(TreeTest, AFailedDeleteRangeLeavesTheFrozenTree) {
+  ModelTree tree(512);
+  Fill(tree, 300);
+  for (int n = 1; n < 30; ++n) {
+    const btree::TreeRoot before = tree.root();
+    tree.pages().FailPin(n);
+    const auto deleted = btree::DeleteRange(tree.pages(), kKeyspace, &tree.root(),
+                                            btree::Range{Number(20), Number(480)});
+    tree.pages().FailPin(0);
+    if (deleted.ok()) break;
+    EXPECT_EQ(tree.root(), before);
+    EXPECT_TRUE(Contents(tree.pages(), tree.root()) == tree.model());
+    tree.pages().CheckFrozen();
+    tree.pages().Rollback();
+    tree.Check();
+  }
+}
+
+// --- damage ---
+
+TEST(TreeTest, DamageIsToldAndTheRestStaysReadable) {
+  ModelTree tree(512);
+  for (uint64_t i = 0; i < 500; ++i) tree.Put(Number(i), "value");
+  const auto found = btree::Find(tree.pages(), kKeyspace, tree.root(), Number(250));
+  ASSERT_TRUE(found.ok() && *found);
+  tree.pages().Damage(PageId{found->leaf.header().page_id});
+  EXPECT_TRUE(
+      absl::IsDataLoss(btree::Find(tree.pages(), kKeyspace, tree.root(), Number(250)).status()));
+  EXPECT_TRUE(absl::IsDataLoss(
+      btree::Put(tree.pages(), kKeyspace, &tree.root(), Number(250), "").status()));
+  int lost = 0;
+  for (uint64_t i = 0; i < 500; ++i) {
+    const auto other = btree::Find(tree.pages(), kKeyspace, tree.root(), Number(i));
+    if (other.ok()) {
+      EXPECT_TRUE(static_cast<bool>(*other));
+    } else {
+      ++lost;
+    }
+  }
+  EXPECT_GT(lost, 0);
+  EXPECT_LT(lost, 40);
+}
+
+TEST(TreeTest, AnotherKeyspaceOrBirthIsNoPageOfThisTree) {
+  ModelTree tree(512);
+  Fill(tree, 100);
+  EXPECT_TRUE(absl::IsDataLoss(btree::Find(tree.pages(), KeyspaceId{8}, tree.root(), "").status()));
+  btree::TreeRoot other = tree.root();
+  other.reference.birth = NextEpoch(other.reference.birth);
+  EXPECT_TRUE(absl::IsDataLoss(btree::Find(tree.pages(), kKeyspace, other, "").status()));
+  other = tree.root();
+  other.level = 200;
+  EXPECT_TRUE(absl::IsDataLoss(btree::Find(tree.pages(), kKeyspace, other, "").status()));
+  EXPECT_TRUE(absl::IsDataLoss(btree::Count(tree.pages(), kKeyspace, other, {}).status()));
+  EXPECT_TRUE(absl::IsDataLoss(btree::DropTree(tree.pages(), kKeyspace, other)));
+}
 
 }  // namespace
 }  // namespace keel::testing
