@@ -97,10 +97,10 @@ void SpaceGroup::Give(uint64_t word, uint64_t bits) {
   longest_ = UINT64_MAX;
 }
 
-// What is given back was handed out, or has died: in both cases the group was loaded then.
+// What is given back was handed out, or has died: in both cases the group was loaded then. Superblocks
+// and slots are in every persisted map.
 bool SpaceGroup::CanGive(uint64_t word, uint64_t bits) const {
-  return loaded() && (bits & ~live_->words()[word]) == 0 &&
-         (bits & persisted_->words()[word]) == 0 && (bits & FixedBits(layout_, number_, word)) == 0;
+  return loaded() && (bits & ~live_->words()[word]) == 0 && (bits & persisted_->words()[word]) == 0;
 }
 
 Bitmap& SpaceGroup::MutableLive() {
