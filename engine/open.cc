@@ -174,7 +174,8 @@ absl::Status Opener::RewriteSuperblock() {
   Superblock raised = superblock();
   raised.incarnation = storage_->incarnation;
   raised.instance = storage_->file_system->random().Next64();
-  raised.clean = false;
+  // The clean flag stays until the checkpoint below names a log that exists: until then the log is as empty, and
+  // perhaps as missing, as the flag says.
   KEEL_RETURN_IF_ERROR(
       pager::RewriteSuperblock(*storage_->data_file, storage_->superblock, raised));
   storage_->superblock.chosen = raised;
@@ -273,7 +274,8 @@ absl::Status Opener::BeginLog() {
   Storage& storage = database_->storage();
   const Lsn old_start = storage.superblock.chosen.log_start;
   const Lsn old_end = log_->end().lsn;
-  const bool old_log_matters = log_->end().frames > 0;
+  // Unless it was closed cleanly the old log is needed, empty or not, until the checkpoint is durable.
+  const bool old_log_matters = !storage.superblock.chosen.clean;
   log_.reset();  // its locks on the segments are the writer's from here on
   const wal::LogIdentity identity{storage.superblock.chosen.database, storage.incarnation,
                                   storage.file_system->random().Next64()};

@@ -3,10 +3,11 @@
 // The six steps for writing (and why no step may move):
 //   1  lock the data file (R6)                       nobody else, and no request of a killed process, writes
 //   2  choose the superblock; find the log's end     R7 and R11 refuse what is damage, with nothing changed
-//   3  rewrite that superblock, one copy at a time, with incarnation + 1 and the clean flag off
+//   3  rewrite that superblock, one copy at a time, with incarnation + 1
 //                                                    births and generations of this open are new
 //   4  analysis, redo into free pages                nothing that a repeat would need has changed (R12)
-//   5  a checkpoint that names a fresh log start     the old log is dead from here on
+//   5  a checkpoint that names a fresh log start, the clean flag off
+//                                                    the old log is dead from here on
 //   6  serve reads and commits
 //
 // A crash anywhere before the end of 5 repeats the same work. A read-only open does 2 and 4 in memory and

@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "io/synchronous_queue.h"
+
 namespace keel::wal {
 namespace {
 
@@ -126,7 +128,18 @@ class MemoryFile final : public io::File {
     return {absl::OkStatus(), Sync(purpose)};
   }
 
-  absl::Status Allocate(uint64_t, uint64_t) override { return absl::UnimplementedError("memory"); }
+  absl::Status Allocate(uint64_t offset, uint64_t length) override {
+    const absl::Status status = Begin(Call::Kind::kTruncate, offset + length, 0);
+    if (!status.ok()) return status;
+    std::lock_guard lock(disk_->mutex_);
+    const uint64_t size = std::max<uint64_t>(offset + length, inode_->now.size());
+    if (disk_->UsedLocked() + size - inode_->now.size() > disk_->capacity_) {
+      return absl::ResourceExhaustedError(path().string() + ": no space left on device");
+    }
+    inode_->now.resize(size);
+    inode_->sizes.push_back(size);
+    return absl::OkStatus();
+  }
 
   absl::Status Truncate(uint64_t size) override {
     const absl::Status status = Begin(Call::Kind::kTruncate, size, 0);
@@ -350,8 +363,8 @@ absl::StatusOr<std::unique_ptr<io::File>> MemoryFileSystem::Open(const std::file
   return std::make_unique<MemoryFile>(path, alignment, this, inode, options.read_only);
 }
 
-absl::StatusOr<std::unique_ptr<io::IoQueue>> MemoryFileSystem::NewQueue(size_t) {
-  return absl::UnimplementedError("memory");
+absl::StatusOr<std::unique_ptr<io::IoQueue>> MemoryFileSystem::NewQueue(size_t depth) {
+  return std::make_unique<io::SynchronousQueue>(depth);
 }
 
 absl::Status MemoryFileSystem::CreateDirectory(const std::filesystem::path& path) {
@@ -393,8 +406,16 @@ absl::StatusOr<bool> MemoryFileSystem::Exists(const std::filesystem::path& path)
   return files_.contains(path);
 }
 
-absl::Status MemoryFileSystem::Rename(const std::filesystem::path&, const std::filesystem::path&) {
-  return absl::UnimplementedError("memory");
+absl::Status MemoryFileSystem::Rename(const std::filesystem::path& from,
+                                      const std::filesystem::path& to) {
+  const absl::Status status = Begin({Call::Kind::kRename, from.filename().string()});
+  if (!status.ok()) return status;
+  std::lock_guard lock(mutex_);
+  const auto found = files_.find(from);
+  if (found == files_.end()) return absl::NotFoundError(from.string());
+  files_[to] = found->second;
+  files_.erase(from);
+  return absl::OkStatus();
 }
 
 absl::Status MemoryFileSystem::Remove(const std::filesystem::path& path) {

@@ -1,0 +1,182 @@
+// Power cuts at every I/O step of a workload, of opening, and of recovery itself.
+//
+// The disk is one in memory that forgets unsynced writes block by block. From step k on it answers every call with
+// an error; what is durable then, plus a choice among what was not yet synced, is the crash image. A key that counts
+// commits tells which state came back: it must be one that was committed, at least the last acknowledged one, whole.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/support/seed.h"
+#include "tests/unit/engine/engine_test_support.h"
+#include "tests/unit/wal/memory_file_system.h"
+
+namespace keel::testing {
+namespace {
+
+using wal::Call;
+using wal::CrashChoice;
+using wal::MemoryFileSystem;
+
+constexpr char kCounter[] = "counter";
+
+// States by number of commits, and how many were acknowledged as durable.
+struct History {
+  std::vector<Contents> states{{}};
+  size_t acknowledged = 0;
+
+  Contents& Next() {
+    states.push_back(states.back());
+    states.back()[kCounter] = std::to_string(states.size() - 1);
+    return states.back();
+  }
+};
+
+Options SweepOptions(MemoryFileSystem* disk) {
+  Options options;
+  options.file_system = disk;
+  options.background = Background::kManual;
+  options.memory_bytes = uint64_t{4} << 20;
+  options.log_segment_bytes = uint64_t{256} << 10;
+  options.checkpoint_log_bytes = uint64_t{1} << 20;
+  return options;
+}
+
+// Lets `steps` changing calls through, then fails everything.
+std::function<absl::Status(const Call&)> DieAfter(std::shared_ptr<int64_t> steps) {
+  return [steps](const Call& call) {
+    if (call.kind == Call::Kind::kRead || call.kind == Call::Kind::kOpen) {
+      return *steps < 0 ? absl::UnavailableError("the power is off") : absl::OkStatus();
+    }
+    return --*steps < 0 ? absl::UnavailableError("the power is off") : absl::OkStatus();
+  };
+}
+
+// One random commit; whether the database still takes them.
+bool CommitOne(Database& database, std::mt19937_64& random, History& history) {
+  WriteBatch batch;
+  Contents& next = history.Next();
+  batch.Put(kCounter, next[kCounter]);
+  for (uint64_t n = random() % 12; n > 0; --n) {
+    const std::string key = Numbered("k", static_cast<int>(random() % 60));
+    if (random() % 4 == 0) {
+      batch.Delete(key);
+      next.erase(key);
+    } else {
+      const size_t size = random() % 8 == 0 ? 6000 : random() % 300;
+      const std::string value(size, static_cast<char>('a' + random() % 26));
+      batch.Put(key, value);
+      next[key] = value;
+    }
+  }
+  const Durability durability = random() % 3 == 0 ? Durability::kNone : Durability::kSync;
+  const absl::StatusOr<Lsn> lsn = database.Write(batch, {durability});
+  if (!lsn.ok()) return false;
+  if (durability == Durability::kSync) history.acknowledged = history.states.size() - 1;
+  return true;
+}
+
+void RunWorkload(MemoryFileSystem* disk, uint64_t seed, History& history) {
+  std::mt19937_64 random(seed);
+  for (int opens = 0; opens < 3; ++opens) {
+    auto database = Database::Open("/db", SweepOptions(disk));
+    if (!database.ok()) return;
+    for (int i = 0; i < 12; ++i) {
+      if (!CommitOne(**database, random, history)) return;
+      if (random() % 6 == 0 && !(*database)->Checkpoint().ok()) return;
+    }
+    if (random() % 2 == 0) continue;  // the destructor closes it
+    if (!(*database)->Close().ok()) return;
+    history.acknowledged = history.states.size() - 1;
+  }
+}
+
+// Opens the image and finds out which state it holds.
+std::optional<size_t> StateOf(MemoryFileSystem* disk, const History& history) {
+  auto database = Database::Open("/db", SweepOptions(disk));
+  EXPECT_TRUE(database.ok()) << database.status();
+  if (!database.ok()) return std::nullopt;
+  const Contents contents = ReadAll(**database);
+  const auto counter = contents.find(kCounter);
+  const size_t state = counter == contents.end() ? 0 : std::stoul(counter->second);
+  EXPECT_LT(state, history.states.size());
+  if (state >= history.states.size()) return std::nullopt;
+  EXPECT_EQ(contents, history.states[state]);
+  const auto report = (*database)->Check();
+  EXPECT_TRUE(report.ok()) << report.status();
+  if (report.ok()) {
+    EXPECT_TRUE(report->ok()) << report->leaked_pages << " leaked";
+    for (const Damage& damage : report->damages) ADD_FAILURE() << damage.place << damage.problem;
+  }
+  for (int i = 0; i < 3; ++i) KEEL_EXPECT_OK((*database)->Put(Numbered("later", i), "x"));
+  for (int i = 0; i < 3; ++i) KEEL_EXPECT_OK((*database)->Delete(Numbered("later", i)));
+  KEEL_EXPECT_OK((*database)->Close());
+  return state;
+}
+
+int64_t CountSteps(uint64_t seed) {
+  MemoryFileSystem disk;
+  const auto steps = std::make_shared<int64_t>(int64_t{1} << 40);
+  disk.set_fault(DieAfter(steps));
+  History history;
+  RunWorkload(&disk, seed, history);
+  return (int64_t{1} << 40) - *steps;
+}
+
+class CrashSweepTest : public ::testing::TestWithParam<CrashChoice> {};
+
+TEST_P(CrashSweepTest, G1_G2_EveryStepOfAWorkload) {
+  const uint64_t seed = TestSeed();
+  const int64_t total = CountSteps(seed);
+  ASSERT_GT(total, 100);
+  std::mt19937_64 random(seed);
+  for (int64_t step = 0; step <= total; ++step) {
+    SCOPED_TRACE(absl::StrFormat("step %d of %d", step, total));
+    MemoryFileSystem disk;
+    disk.set_fault(DieAfter(std::make_shared<int64_t>(step)));
+    History history;
+    RunWorkload(&disk, seed, history);
+    const auto image = disk.AfterCrash(random, GetParam());
+    const std::optional<size_t> state = StateOf(image.get(), history);
+    ASSERT_TRUE(state.has_value());
+    EXPECT_GE(*state, history.acknowledged);
+    EXPECT_EQ(StateOf(image.get(), history), state);  // and again after a clean close
+    if (HasFailure()) return;
+  }
+}
+
+TEST_P(CrashSweepTest, G2_CrashWithinRecoveryToAnyDepth) {
+  const uint64_t seed = TestSeed() + 1;
+  const int64_t total = CountSteps(seed);
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 150; ++round) {
+    const auto step = static_cast<int64_t>(random() % static_cast<uint64_t>(total));
+    SCOPED_TRACE(absl::StrFormat("round %d, step %d of %d", round, step, total));
+    auto disk = std::make_unique<MemoryFileSystem>();
+    disk->set_fault(DieAfter(std::make_shared<int64_t>(step)));
+    History history;
+    RunWorkload(disk.get(), seed, history);
+    disk = disk->AfterCrash(random, GetParam());
+    for (int depth = 0; depth < 3; ++depth) {
+      const auto left = std::make_shared<int64_t>(static_cast<int64_t>(random() % 40));
+      disk->set_fault(DieAfter(left));
+      Database::Open("/db", SweepOptions(disk.get())).status().IgnoreError();
+      disk = disk->AfterCrash(random, GetParam());
+    }
+    const std::optional<size_t> state = StateOf(disk.get(), history);
+    ASSERT_TRUE(state.has_value());
+    EXPECT_GE(*state, history.acknowledged);
+    if (HasFailure()) return;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CrashSweepTest,
+                         ::testing::Values(CrashChoice::kRandom, CrashChoice::kTorn,
+                                           CrashChoice::kNothing, CrashChoice::kEverything));
+
+}  // namespace
+}  // namespace keel::testing
