@@ -75,7 +75,10 @@ void Background::RequestPages() { Raise(page_signal_); }
 bool Background::MaintainLog() {
   Database::Impl& db = *database_;
   wal::LogWriter& log = *db.storage().log;
-  if (!log.failure().ok()) return false;
+  if (const absl::Status failure = log.failure(); !failure.ok()) {
+    db.Stop(failure);
+    return false;
+  }
   const Lsn durable = log.durable();
   const Lsn wanted{async_lsn_.load()};
   if (wanted > durable) {
@@ -98,9 +101,10 @@ void Background::LogLoop() {
   while (true) {
     quiet = MaintainLog() ? 0 : quiet + 1;
     const bool sleep = quiet >= kQuietRounds;
-    log_asleep_.store(sleep, std::memory_order_relaxed);
-    // A commit that saw the flag just before it was set is found within a second.
-    if (!WaitFor(log_signal_, sleep ? absl::Seconds(1) : interval)) return;
+    log_asleep_.store(sleep);
+    // A kAsync commit that saw the flag before it was set is seen here.
+    const bool wanted = Lsn{async_lsn_.load()} > database_->storage().log->durable();
+    if (!WaitFor(log_signal_, sleep && !wanted ? absl::Seconds(1) : interval)) return;
     log_asleep_.store(false, std::memory_order_relaxed);
   }
 }

@@ -36,7 +36,7 @@ class Background {
 
   // Something was committed: the log thread has a flush or a mark to think of. Cheap when it is awake.
   void NoteCommit() {
-    if (log_asleep_.load(std::memory_order_relaxed)) WakeLog();
+    if (log_asleep_.load()) WakeLog();
   }
   // A kAsync commit that ends at `lsn` is to be flushed within the interval.
   void NoteAsync(Lsn lsn);

@@ -145,8 +145,9 @@ class Checker {
 absl::StatusOr<CheckReport> Database::Impl::Check(const CheckOptions& options) {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
-  const engine::VersionKeeper version = KeepVisible();
+  // In this order: the version is the checkpoint's or a later one (R3).
   const Epoch checkpoint = checkpointer_.epoch();
+  const engine::VersionKeeper version = KeepVisible();
   Checker checker(*storage_, *version, checkpoint, options);
   KEEL_RETURN_IF_ERROR(checker.CheckKeyspaces(gated_pages_));
   KEEL_RETURN_IF_ERROR(checkpointer_.Inspect([&](Epoch epoch, const std::vector<PageId>& catalogue) {

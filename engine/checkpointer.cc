@@ -65,6 +65,7 @@ CheckpointFigures Checkpointer::figures() const {
 absl::Status Checkpointer::Run(bool clean, bool* fatal) {
   absl::MutexLock lock(&mutex_);
   *fatal = false;
+  KEEL_RETURN_IF_ERROR(failed_);
   const bool up_to_date = registry_->Visible()->epoch == epoch() && named_log_;
   if (up_to_date && !clean) return absl::OkStatus();
   return RunLocked(clean, fatal);
@@ -87,9 +88,12 @@ absl::Status Checkpointer::RunLocked(bool clean, bool* fatal) {
   if (status.ok()) {
     status = Release(attempt, clean);
     *fatal = !status.ok();
-  } else {
-    Abandon(attempt);
+  } else if (!storage_->space->failed_sync().ok()) {
+    *fatal = true;
   }
+  // What a superblock may name, written or half written, is not given back before the file is opened anew.
+  if (*fatal) failed_ = status;
+  if (!status.ok() && !*fatal) Abandon(attempt);
   Record(status, storage_->clock().Now() - begin, attempt.young.size());
   return status;
 }
@@ -176,6 +180,8 @@ absl::Status Checkpointer::NameLogStart(Attempt& attempt) {
 absl::Status Checkpointer::MakeDurable(Attempt& attempt, bool clean) {
   attempt.superblock.clean = clean;
   KEEL_RETURN_IF_ERROR(storage_->data_file->Sync(io::SyncPurpose::kCheckpointPages));
+  // A growth's sync that failed may have taken the error that this one should have met.
+  KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
   KEEL_RETURN_IF_ERROR(
       pager::WriteSuperblock(*storage_->data_file, attempt.superblock, 1 - pair_));
   pair_ = 1 - pair_;

@@ -12,7 +12,8 @@
 //
 // K1  One checkpoint at a time. A checkpoint never takes the writer lock, the commit queue or user code.
 // K2  After a failed sync no superblock is written; the database stops (G4).
-// K3  A failed attempt uses up its generation and leaves N and everything that N needs.
+//     It never runs again: what it was to write may be lost, though the next sync would succeed.
+// K3  A failed attempt (short of that) uses up its generation and leaves N and everything that N needs.
 
 #ifndef KEEL_ENGINE_CHECKPOINTER_H_
 #define KEEL_ENGINE_CHECKPOINTER_H_
@@ -94,6 +95,7 @@ class Checkpointer {
   VersionRegistry* registry_;
 
   mutable absl::Mutex mutex_;
+  absl::Status failed_ ABSL_GUARDED_BY(mutex_);  // for good (K2)
   bool named_log_ ABSL_GUARDED_BY(mutex_) = false;  // a superblock names this open's log
   int pair_ ABSL_GUARDED_BY(mutex_);
   Generation next_generation_ ABSL_GUARDED_BY(mutex_);

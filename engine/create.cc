@@ -12,6 +12,7 @@
 #include "pager/page_set.h"
 #include "pager/space_map.h"
 #include "pager/superblock.h"
+#include "wal/log_reader.h"
 
 namespace keel::engine {
 
@@ -66,7 +67,15 @@ absl::Status Creator::CheckDirectory() {
                       "directory",
                       directory_.native(), name);
   }
-  return absl::OkStatus();
+  KEEL_ASSIGN_OR_RETURN(const bool log,
+                        wal::HoldsFrames(&file_system_, directory_ / kLogDirectoryName,
+                                         options_.direct_io));
+  KEEL_ASSIGN_OR_RETURN(const bool made_meanwhile, file_system_.Exists(data()));
+  if (!log || made_meanwhile) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kDataLoss,
+                    "%s holds a log with commits, but its data file %s is gone; put it back, or empty "
+                    "the directory if the log is not needed",
+                    directory_.native(), kDataFileName);
 }
 
 absl::StatusOr<std::unique_ptr<io::File>> Creator::OpenTemporary() {

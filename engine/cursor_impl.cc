@@ -59,11 +59,14 @@ void Cursor::Impl::Move(Movement movement, std::string_view key) {
   status_ = transaction_->Read([&](const engine::TreeState& state, uint64_t changes) {
     if (changes == changes_seen_) {
       MoveOnTree(movement, key);
-      return absl::OkStatus();
+    } else {
+      changes_seen_ = changes;
+      FollowChanges(state, movement, key);
+      KEEL_RETURN_IF_ERROR(status_);
     }
-    changes_seen_ = changes;
-    FollowChanges(state, movement, key);
-    return status_;
+    // A large value's pages are not pinned: the transaction may drop them before they are asked for.
+    if (!cursor_.has_value() || !cursor_->valid() || !cursor_->value().large) return absl::OkStatus();
+    return ReadLarge(cursor_->value());
   });
 }
 
@@ -107,20 +110,15 @@ absl::Status Cursor::Impl::status() const {
 std::string_view Cursor::Impl::value() {
   const btree::ValueSlot slot = cursor_->value();
   if (!slot.large) return slot.bytes;
-  if (!large_read_) {
-    status_ = transaction_ == nullptr
-                  ? ReadLarge(slot)
-                  : transaction_->Read([&](const engine::TreeState&, uint64_t) { return ReadLarge(slot); });
-    if (!status_.ok()) return {};
-    large_read_ = true;
-  }
-  return large_.view();
+  if (!large_read_) status_ = ReadLarge(slot);
+  return large_read_ ? large_.view() : std::string_view();
 }
 
 absl::Status Cursor::Impl::ReadLarge(const btree::ValueSlot& slot) {
   pager::PageSource& pages =
       transaction_ != nullptr ? database_->writer_pages() : database_->pages();
   KEEL_ASSIGN_OR_RETURN(large_, database_->Materialize(pages, {}, slot));
+  large_read_ = true;
   return absl::OkStatus();
 }
 
@@ -131,12 +129,24 @@ Cursor::Cursor(Cursor&&) noexcept = default;
 Cursor& Cursor::operator=(Cursor&&) noexcept = default;
 Cursor::~Cursor() = default;
 
-void Cursor::SeekToFirst() { impl_->Move(Impl::Movement::kFirst); }
-void Cursor::SeekToLast() { impl_->Move(Impl::Movement::kLast); }
-void Cursor::Seek(std::string_view key) { impl_->Move(Impl::Movement::kSeek, key); }
-void Cursor::SeekForPrev(std::string_view key) { impl_->Move(Impl::Movement::kSeekForPrev, key); }
-void Cursor::Next() { impl_->Move(Impl::Movement::kNext); }
-void Cursor::Prev() { impl_->Move(Impl::Movement::kPrev); }
+void Cursor::SeekToFirst() {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kFirst);
+}
+void Cursor::SeekToLast() {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kLast);
+}
+void Cursor::Seek(std::string_view key) {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kSeek, key);
+}
+void Cursor::SeekForPrev(std::string_view key) {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kSeekForPrev, key);
+}
+void Cursor::Next() {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kNext);
+}
+void Cursor::Prev() {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kPrev);
+}
 bool Cursor::Valid() const { return impl_ != nullptr && impl_->valid(); }
 std::string_view Cursor::key() const { return impl_->key(); }
 std::string_view Cursor::value() const { return impl_->value(); }

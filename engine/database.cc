@@ -82,6 +82,7 @@ absl::StatusOr<Lsn> Database::Write(const WriteBatch& batch, WriteOptions option
 
 Snapshot Database::GetSnapshot() const {
   auto snapshot = std::make_shared<Snapshot::Impl>();
+  if (impl_->InForkedChild()) return Snapshot(nullptr);  // answers FailedPrecondition
   snapshot->version = ShareVisible(impl_);
   return Snapshot(std::move(snapshot));
 }
@@ -138,6 +139,11 @@ absl::StatusOr<PinnedValue> Database::DoGet(Keyspace keyspace, std::string_view 
 
 std::vector<absl::StatusOr<PinnedValue>> Database::DoMultiGet(
     Keyspace keyspace, std::span<const std::string_view> keys) const {
+  if (const absl::Status usable = impl_->Usable(); !usable.ok()) {
+    std::vector<absl::StatusOr<PinnedValue>> refused;
+    for (size_t i = 0; i < keys.size(); ++i) refused.emplace_back(usable);
+    return refused;
+  }
   const engine::VersionKeeper version = impl_->KeepVisible();
   return impl_->MultiGetAt(version->state, impl_->pages(), keyspace, keys);
 }
@@ -150,6 +156,7 @@ Cursor Database::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {
 }
 
 absl::StatusOr<uint64_t> Database::DoCount(Keyspace keyspace, const KeyRange& range) const {
+  KEEL_RETURN_IF_ERROR(impl_->Usable());
   const engine::VersionKeeper version = impl_->KeepVisible();
   return impl_->CountAt(version->state, impl_->pages(), keyspace, range);
 }

@@ -28,6 +28,11 @@ constexpr size_t kMemoryShareOfTransaction = 16;
 constexpr uint64_t kParanoidEntries = 1000;
 constexpr uint64_t kParanoidRare = 512;
 
+absl::Status OfTheParent() {
+  return absl::FailedPreconditionError(
+      "the database was opened by the parent of this process; open it anew");
+}
+
 absl::Status Closed() { return absl::FailedPreconditionError("the database is closed"); }
 
 std::shared_ptr<const Version> MakeVersion(Epoch epoch, Lsn lsn, CommitNumber number,
@@ -72,9 +77,7 @@ absl::Status Database::Impl::Commit(CommitNumber number, Lsn end) {
 void Database::Impl::FinishRedo() {
   if (redone_ == 0) return;
   redone_ = 0;
-  pager::WriteSession::Publication publication = storage_->session->Publish();
-  registry_.Publish(MakeVersion(publication.epoch, working_lsn_, working_number_, working_),
-                    std::move(publication.deaths));
+  PublishWorking();
   registry_.AdvanceVisible(working_lsn_);
   while (registry_.Reclaim(kRedoBatch) > 0) {
   }
@@ -98,16 +101,15 @@ absl::Status Database::Impl::Start(std::unique_ptr<wal::LogWriter> log, Recovery
 // --- calls ---
 
 absl::Status Database::Impl::Enter() {
-  if (engine::ForkGeneration() != process_) {
-    return absl::FailedPreconditionError(
-        "the database was opened by the parent of this process; open it anew");
-  }
+  if (InForkedChild()) return OfTheParent();
   return gate_.Enter() ? absl::OkStatus() : Closed();
 }
 
+bool Database::Impl::InForkedChild() const { return engine::ForkGeneration() != process_; }
+
 absl::Status Database::Impl::Usable() const {
-  if (engine::ForkGeneration() != process_ || !gate_.open()) return Closed();
-  return absl::OkStatus();
+  if (InForkedChild()) return OfTheParent();
+  return gate_.open() ? absl::OkStatus() : Closed();
 }
 
 absl::Status Database::Impl::CheckWritable() const {
@@ -130,6 +132,7 @@ void Database::Impl::Stop(const absl::Status& reason) {
     stopped_.store(true, std::memory_order_release);
   }
   writer_lock_.Fail(CheckWritable());
+  storage_->cache->StopWriting(reason, checkpointer_.epoch());
   if (options_.listener != nullptr) options_.listener->OnStopped(MessageOf(reason));
 }
 
@@ -182,22 +185,36 @@ void Database::Impl::RestoreWorking() {
 }
 
 void Database::Impl::RollbackWriter() {
-  if (const absl::Status grown = storage_->space->failed_sync(); !grown.ok()) Stop(grown);
+  StopOnFailure();
   RestoreWorking();
-  transaction_log_->Abandon();
+  if (const std::optional<Lsn> end = transaction_log_->Abandon(); end.has_value()) {
+    // A version with nothing new in it, behind the stream, lets the next checkpoint cut the stream off.
+    working_lsn_ = *end;
+    PublishWorking();
+  }
   writer_lock_.Release();
 }
 
+void Database::Impl::StopOnFailure() {
+  if (const absl::Status grown = storage_->space->failed_sync(); !grown.ok()) Stop(grown);
+  if (const absl::Status log = storage_->log->failure(); !log.ok()) Stop(log);
+}
+
+void Database::Impl::PublishWorking() {
+  applier_.ForgetSavepoints();
+  pager::WriteSession::Publication publication = storage_->session->Publish();
+  registry_.Publish(MakeVersion(publication.epoch, working_lsn_, working_number_, working_),
+                    std::move(publication.deaths));
+}
+
 absl::StatusOr<Lsn> Database::Impl::PublishWriter() {
+  KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
   KEEL_RETURN_IF_ERROR(transaction_log_->ReserveCommit());
   if constexpr (kParanoid) KEEL_RETURN_IF_ERROR(ParanoidCheck());
   KEEL_ASSIGN_OR_RETURN(const Lsn lsn, transaction_log_->Commit());
   ++working_number_.value;
   working_lsn_ = lsn;
-  applier_.ForgetSavepoints();
-  pager::WriteSession::Publication publication = storage_->session->Publish();
-  registry_.Publish(MakeVersion(publication.epoch, lsn, working_number_, working_),
-                    std::move(publication.deaths));
+  PublishWorking();
   return lsn;
 }
 
@@ -223,6 +240,11 @@ absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
     const absl::Status status = FlushThrough(lsn);
     background_->NoteCommit();
     return status;
+  }
+  if (const absl::Status log = storage_->log->failure(); !log.ok()) {
+    Stop(log);
+    return MakeStatus(absl::StatusCode::kUnknown,
+                      "the log failed while this commit was on its way (%s)", MessageOf(log));
   }
   registry_.AdvanceVisible(lsn);
   if (durability == Durability::kAsync) background_->NoteAsync(lsn);
@@ -368,6 +390,8 @@ absl::Status Database::Impl::Sync() {
 
 Lsn Database::Impl::durable_lsn() const {
   if (options_.read_only) return registry_.Visible()->lsn;
+  const Call call(const_cast<Impl*>(this));
+  if (!call.status().ok()) return checkpointer_.lsn();
   return std::max(storage_->log->durable(), checkpointer_.lsn());
 }
 
@@ -410,6 +434,12 @@ void Database::Impl::SetTransaction(std::shared_ptr<engine::ExclusiveTransaction
   transaction_ = transaction;
 }
 
+void Database::Impl::ForgetTransaction(const engine::ExclusiveTransaction* transaction) {
+  absl::MutexLock lock(&transaction_mutex_);
+  // Once it has let go of the writer lock another one may stand here.
+  if (transaction_.lock().get() == transaction) transaction_.reset();
+}
+
 void Database::Impl::EndTransaction(const absl::Status& reason) {
   std::shared_ptr<engine::ExclusiveTransaction> transaction;
   {
@@ -420,7 +450,7 @@ void Database::Impl::EndTransaction(const absl::Status& reason) {
 }
 
 absl::Status Database::Impl::Close() {
-  if (engine::ForkGeneration() != process_) return Closed();
+  if (InForkedChild()) return OfTheParent();
   if (!gate_.Close()) return Closed();
   EndTransaction(Closed());
   writer_lock_.Fail(Closed());

@@ -133,6 +133,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   void Leave() { gate_.Leave(); }
   engine::CallGate& gate() { return gate_; }
   absl::Status Usable() const;
+  bool InForkedChild() const;
   pager::PageSource& pages() { return gated_pages_; }
   uint64_t tag() const { return tag_; }
   const Options& options() const { return options_; }
@@ -140,6 +141,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::VersionRegistry& registry() { return registry_; }
   // The open exclusive transaction, for Close and for time limits.
   void SetTransaction(std::shared_ptr<engine::ExclusiveTransaction> transaction)
+      ABSL_LOCKS_EXCLUDED(transaction_mutex_);
+  void ForgetTransaction(const engine::ExclusiveTransaction* transaction)
       ABSL_LOCKS_EXCLUDED(transaction_mutex_);
   // Ends the open exclusive transaction, if there is one.
   void EndTransaction(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(transaction_mutex_);
@@ -181,6 +184,10 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Status FinishCommit(Lsn lsn, Durability durability);
   absl::StatusOr<Lsn> PublishWriter();
   void RestoreWorking();
+  // The working state becomes a version that ends at working_lsn_.
+  void PublishWorking();
+  // Stops if the log, or a growth's sync, has failed for good (G4).
+  void StopOnFailure();
   absl::Status FlushThrough(Lsn lsn);
   void Stop(const absl::Status& reason);
   absl::Status RunCheckpoint(bool clean);

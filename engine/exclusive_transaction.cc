@@ -24,6 +24,8 @@ ExclusiveTransaction::~ExclusiveTransaction() {
 
 absl::Status ExclusiveTransaction::Enter() {
   if (!active_) return ended_;
+  // A forked child shares the parent's files and log, and must not write to them.
+  KEEL_RETURN_IF_ERROR(database_->Usable());
   if (deadline_ != absl::InfiniteDuration() && database_->storage().clock().Now() >= deadline_) {
     EndLocked(absl::DeadlineExceededError(
         "the transaction outlived its time limit and was rolled back"));
@@ -84,11 +86,14 @@ absl::Status ExclusiveTransaction::RollbackTo(Savepoint savepoint) {
 absl::StatusOr<Lsn> ExclusiveTransaction::Commit(const WriteOptions& options) {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
+  // Close waits for a commit that has begun, and ends a transaction whose commit has not.
+  KEEL_RETURN_IF_ERROR(database_->Enter());
   active_ = false;
   ended_ = absl::FailedPreconditionError("the transaction has been committed");
-  database_->SetTransaction(nullptr);
   absl::StatusOr<Lsn> lsn = database_->CommitWriter(options);
   if (!lsn.ok()) ended_ = absl::FailedPreconditionError("the transaction's commit failed");
+  database_->ForgetTransaction(this);
+  database_->Leave();
   return lsn;
 }
 
@@ -101,8 +106,9 @@ void ExclusiveTransaction::EndLocked(const absl::Status& reason) {
   if (!active_) return;
   active_ = false;
   ended_ = reason;
-  database_->SetTransaction(nullptr);
+  if (database_->InForkedChild()) return;  // the parent's transaction goes on
   database_->RollbackWriter();
+  database_->ForgetTransaction(this);
 }
 
 absl::Status ExclusiveTransaction::Read(

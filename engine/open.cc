@@ -157,7 +157,8 @@ absl::Status Opener::OpenLog() {
       .lock = options_.read_only ? io::LockMode::kShared : io::LockMode::kExclusive,
       .generation = superblock().generation,
       .incarnation = superblock().incarnation,
-      .clean = superblock().clean};
+      .clean = superblock().clean,
+      .lock_timeout = options_.open_timeout};
   KEEL_ASSIGN_OR_RETURN(log_, wal::LogReader::Open(storage_->file_system, storage_->log_directory(),
                                                    superblock().database, start, reader));
   const wal::LogEnd& end = log_->end();
@@ -285,6 +286,7 @@ absl::Status Opener::BeginLog() {
                                    uint64_t{kLogBufferMin}, uint64_t{kLogBufferMax});
   writer.max_frame_bytes = std::min(writer.max_frame_bytes, writer.buffer_bytes / 2);
   writer.direct_io = options_.direct_io;
+  writer.lock_timeout = options_.open_timeout;
   const Lsn floor = std::max(old_start, old_end);
   KEEL_ASSIGN_OR_RETURN(
       std::unique_ptr<wal::LogWriter> log,

@@ -32,6 +32,7 @@ absl::Status Absent() { return absl::Status(absl::StatusCode::kNotFound, absl::s
 
 absl::StatusOr<KeyspaceId> Database::Impl::Resolve(const TreeState& state,
                                                    Keyspace keyspace) const {
+  KEEL_RETURN_IF_ERROR(Usable());
   const uint64_t database = KeyspaceAccess::Database(keyspace);
   if (database != 0 && database != tag_) {
     return absl::InvalidArgumentError("the keyspace handle belongs to another database");
@@ -124,6 +125,7 @@ absl::StatusOr<uint64_t> Database::Impl::CountAt(const TreeState& state, pager::
 }
 
 std::vector<KeyspaceInfo> Database::Impl::ListKeyspaces() {
+  if (!Usable().ok()) return {};
   const std::shared_ptr<const Version> version = registry_.Visible();
   std::vector<KeyspaceInfo> list;
   for (const auto& [id, name] : version->state.names->names()) {

@@ -27,24 +27,40 @@ Snapshot::Snapshot(Snapshot&&) noexcept = default;
 Snapshot& Snapshot::operator=(Snapshot&&) noexcept = default;
 Snapshot::~Snapshot() = default;
 
-Lsn Snapshot::lsn() const { return impl_->version->keeper->lsn; }
+namespace {
+
+absl::Status Empty() {
+  return absl::FailedPreconditionError("the snapshot was moved from, or taken in a forked child");
+}
+
+}  // namespace
+
+Lsn Snapshot::lsn() const { return impl_ == nullptr ? Lsn{} : impl_->version->keeper->lsn; }
 
 absl::StatusOr<PinnedValue> Snapshot::DoGet(Keyspace keyspace, std::string_view key) const {
+  if (impl_ == nullptr) return Empty();
   Database::Impl& database = *impl_->version->database;
   return database.GetAt(impl_->version->keeper->state, database.pages(), keyspace, key);
 }
 
 std::vector<absl::StatusOr<PinnedValue>> Snapshot::DoMultiGet(
     Keyspace keyspace, std::span<const std::string_view> keys) const {
+  if (impl_ == nullptr) {
+    std::vector<absl::StatusOr<PinnedValue>> refused;
+    for (size_t i = 0; i < keys.size(); ++i) refused.emplace_back(Empty());
+    return refused;
+  }
   Database::Impl& database = *impl_->version->database;
   return database.MultiGetAt(impl_->version->keeper->state, database.pages(), keyspace, keys);
 }
 
 Cursor Snapshot::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {
+  if (impl_ == nullptr) return Cursor(std::make_unique<Cursor::Impl>(Empty()));
   return Cursor(std::make_unique<Cursor::Impl>(impl_->version, keyspace, range));
 }
 
 absl::StatusOr<uint64_t> Snapshot::DoCount(Keyspace keyspace, const KeyRange& range) const {
+  if (impl_ == nullptr) return Empty();
   Database::Impl& database = *impl_->version->database;
   return database.CountAt(impl_->version->keeper->state, database.pages(), keyspace, range);
 }

@@ -98,15 +98,18 @@ absl::StatusOr<Lsn> TransactionLog::Commit() {
   return lsn;
 }
 
-void TransactionLog::Abandon() {
+std::optional<Lsn> TransactionLog::Abandon() {
+  std::optional<Lsn> end;
   if (chunks_ > 0) {
     record_.clear();
     recovery::EncodeRecordHead(Record{RecordKind::kChunkedRollback, number_, chunks_, {}}, &record_);
     // Without this record the next transaction would be taken for a part of the stream. Spill left room for it, so
     // only a log that has failed for good refuses it.
-    log_->Append(record_).IgnoreError();
+    const absl::StatusOr<Lsn> lsn = log_->Append(record_);
+    if (lsn.ok()) end = *lsn;
   }
   End();
+  return end;
 }
 
 }  // namespace keel::engine

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -52,8 +53,8 @@ class TransactionLog {
   absl::Status ReserveCommit();
   // Appends the commit record; its end. REQUIRES: ReserveCommit.
   absl::StatusOr<Lsn> Commit();
-  // Ends without a commit.
-  void Abandon();
+  // Ends without a commit; the end of the record that says so, if any of it was streamed.
+  std::optional<Lsn> Abandon();
 
  private:
   absl::Status Gather(std::string_view bytes);

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "engine/fork_guard.h"
+
 namespace keel::engine {
 
 namespace {
@@ -17,13 +19,17 @@ constexpr size_t kRetiredVersions = 64;
 
 void VersionKeeper::Release() {
   if (registry_ == nullptr) return;
+  if (ForkGeneration() != registry_->process_) {  // its mutex may be held by a thread of the parent
+    registry_ = nullptr;
+    return;
+  }
   std::exchange(registry_, nullptr)->ReleaseSnapshot(version_->epoch);
   version_.reset();
 }
 
 VersionRegistry::VersionRegistry(std::shared_ptr<const Version> recovered, pager::PageCache* cache,
                                  pager::GuardDomain* guards)
-    : cache_(cache), guards_(guards), visible_raw_(recovered.get()), visible_(recovered) {
+    : cache_(cache), guards_(guards), process_(ForkGeneration()), visible_raw_(recovered.get()), visible_(recovered) {
   reclaimer_.AddKeeper(recovered->epoch);
 }
 

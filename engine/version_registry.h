@@ -125,6 +125,7 @@ class VersionRegistry {
 
   pager::PageCache* cache_;
   pager::GuardDomain* guards_;
+  const uint32_t process_;
   mutable absl::Mutex mutex_;
   std::atomic<const Version*> visible_raw_;
   std::shared_ptr<const Version> visible_ ABSL_GUARDED_BY(mutex_);

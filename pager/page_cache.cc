@@ -65,7 +65,8 @@ PageCache::PageCache(io::File* file, io::Clock* clock, GuardDomain* guards,
               {.database = options.database,
                .read_only = options.read_only,
                .queue = options.write_queue}),
-      raw_(file, clock, options.page_bytes) {}
+      raw_(file, clock, options.page_bytes),
+      overlay_(options.page_bytes, options.frames) {}
 
 PageCache::~PageCache() {
   for (size_t i = 0; i < frames_.size(); ++i) {
@@ -104,12 +105,17 @@ absl::StatusOr<PageHandle> PageCache::PinResident(const PageWant& want) {
 }
 
 absl::Status PageCache::ReadRaw(PageId first, std::span<std::byte> buffer) {
-  return raw_.Read(first, buffer);
+  if (!options_.read_only) return raw_.Read(first, buffer);
+  // Pages beyond the file's end exist only in memory.
+  if (!overlay_.Covers(first, buffer.size() / options_.page_bytes)) {
+    KEEL_RETURN_IF_ERROR(raw_.Read(first, buffer));
+  }
+  overlay_.Patch(first, buffer);
+  return absl::OkStatus();
 }
 
 absl::Status PageCache::WriteRaw(PageId first, std::span<const std::byte> data) {
-  KEEL_CHECK(!options_.read_only);
-  return raw_.Write(first, data);
+  return options_.read_only ? overlay_.Write(first, data) : raw_.Write(first, data);
 }
 
 uint64_t PageCache::RawSeed(PageId id) const { return ChecksumSeed(options_.database, id.value); }

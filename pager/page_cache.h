@@ -55,6 +55,7 @@
 #include "pager/page_set.h"
 #include "pager/page_table.h"
 #include "pager/page_writer.h"
+#include "pager/raw_overlay.h"
 #include "pager/raw_pages.h"
 #include "pager/retired_pages.h"
 
@@ -213,6 +214,7 @@ class PageCache {
   PageLoader loader_;
   PageWriter writer_;
   RawPages raw_;
+  RawOverlay overlay_;  // of a read-only open
 
   std::vector<Frame*> set_aside_;  // the writer's alone
   uint64_t frozen_before_ = 0;     // the writer's alone

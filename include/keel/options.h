@@ -95,7 +95,8 @@ struct Options {
   EventListener* listener = nullptr;
 };
 
-// What the database does by itself. Called with no lock held, on the thread that did it; calls may overlap.
+// What the database does by itself. Called on the thread that did it, while others may wait for that thread: return
+// soon, and do not call the database. Calls may overlap.
 class EventListener {
  public:
   virtual ~EventListener() = default;

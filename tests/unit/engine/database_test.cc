@@ -1,5 +1,8 @@
 // The database through its public face: opening, single writes, batches, keyspaces, closing.
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <fstream>
 #include <string>
 #include <thread>
@@ -163,6 +166,9 @@ TEST_F(DatabaseTest, CloseMakesHandlesFail) {
   EXPECT_TRUE(absl::IsFailedPrecondition(db_->Put("k", "v")));
   EXPECT_TRUE(absl::IsFailedPrecondition(db_->Get("k").status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(snapshot.Get("k").status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(snapshot.Count().status()));
+  EXPECT_TRUE(db_->ListKeyspaces().empty());
+  EXPECT_GT(db_->durable_lsn(), Lsn{0});
   EXPECT_TRUE(absl::IsFailedPrecondition(transaction->Put("k", "v")));
   EXPECT_TRUE(absl::IsFailedPrecondition(transaction->Commit().status()));
   cursor.Next();
@@ -239,6 +245,30 @@ TEST_F(DatabaseTest, ManualBackgroundDoesEverythingOnTheCallersThread) {
   KEEL_ASSERT_OK(db_->RunBackgroundWork());
   KEEL_ASSERT_OK(db_->Sync());
   EXPECT_EQ(*db_->Count(), 5000U);
+}
+
+TEST_F(DatabaseTest, AForkedChildIsRefused) {
+  Open();
+  KEEL_ASSERT_OK(db_->Put("k", "v"));
+  absl::StatusOr<Transaction> transaction = db_->Begin();
+  ASSERT_TRUE(transaction.ok());
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool refused = absl::IsFailedPrecondition(db_->Get("k").status()) &&
+                         absl::IsFailedPrecondition(transaction->Put("k", "w")) &&
+                         absl::IsFailedPrecondition(transaction->Commit().status()) &&
+                         absl::IsFailedPrecondition(db_->Begin().status()) &&
+                         absl::IsFailedPrecondition(db_->Count().status()) &&
+                         absl::IsFailedPrecondition(db_->GetSnapshot().Get("k").status()) &&
+                         absl::IsFailedPrecondition(db_->Close());
+    _exit(refused ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  KEEL_ASSERT_OK(transaction->Put("k", "w"));
+  ASSERT_TRUE(transaction->Commit().ok());
+  EXPECT_EQ(GetText(*db_, "k"), "w");
 }
 
 TEST_F(DatabaseTest, WaitDurableAndSync) {
