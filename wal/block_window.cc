@@ -55,7 +55,7 @@ absl::Status BlockWindow::MakeRoom(uint64_t offset, size_t count) {
   const bool overlaps = offset >= base_ && offset - base_ < length_;
   const size_t skip = overlaps ? static_cast<size_t>(offset - base_) : length_;
   const size_t kept = length_ - skip;
-  const size_t needed = std::max(count, kPieceBytes) + kPieceBytes;
+  const size_t needed = std::min<uint64_t>(std::max(count, kPieceBytes) + kPieceBytes, size_);
   if (buffer_.size() < needed) {
     AlignedBuffer larger = AlignedBuffer::Allocate(needed);
     if (larger.empty()) {

@@ -176,13 +176,11 @@ absl::Status LogWriterImpl::Complete(const Job& job, const io::FlushOutcome& out
   return absl::OkStatus();
 }
 
+// Stops the log for good. Whoever waits is woken when the baton is passed.
 absl::Status LogWriterImpl::Fail(const absl::Status& reason) {
   failure_ =
       MakeStatus(absl::StatusCode::kUnavailable,
                  "the log has stopped, reopen the database to recover: %s", MessageOf(reason));
-  served_[0].SignalAll();
-  served_[1].SignalAll();
-  baton_free_.SignalAll();
   return failure_;
 }
 

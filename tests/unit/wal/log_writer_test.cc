@@ -400,6 +400,37 @@ TEST(LogWriter, GroupCommitSharesFlushes) {
   EXPECT_EQ(read->records, order);
 }
 
+// All followers of a flush wake when it ends, though nothing comes behind it.
+TEST(LogWriter, EveryFollowerWakesAtTheEndOfItsFlush) {
+  MemoryFileSystem disk;
+  disk.set_sync_time(absl::Milliseconds(30));
+  auto log = NewLog(&disk);
+  std::mutex writer_lock;
+  std::atomic<int> running = 10;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 10; ++t) {
+    threads.emplace_back([&] {
+      absl::StatusOr<Lsn> lsn;
+      {
+        std::lock_guard lock(writer_lock);
+        lsn = AppendOne(log.get(), "r");
+      }
+      EXPECT_TRUE(log->Flush(*lsn).ok());
+      --running;
+    });
+  }
+  for (int i = 0; i < 2000 && running > 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(running, 0) << "still asleep";
+  for (uint64_t g = 1; running > 0; ++g) {  // any writing wakes one
+    log->AnnounceGeneration(Generation{g});
+    EXPECT_TRUE(log->FlushGeneration().ok());
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(log->stats().flushes, 6u);
+}
+
 TEST(LogWriter, EveryWaiterWakesWhenTheLogStops) {
   MemoryFileSystem disk;
   disk.set_sync_time(absl::Milliseconds(2));
