@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <optional>
+#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
@@ -109,7 +109,7 @@ class LimboTest : public ::testing::Test {
 };
 
 TEST_F(LimboTest, FreesFrameAndChunkOnceGuardsHaveLeft) {
-  std::optional<ReadGuard> guard(std::in_place, *guards_);
+  auto guard = std::make_unique<ReadGuard>(*guards_);
   Send(PageId{70});
   EXPECT_EQ(ReclaimNow(), 0U);
   EXPECT_GT(table_.memory_bytes(), 0U);

@@ -8,7 +8,7 @@
 
 #include <cstring>
 #include <latch>
-#include <optional>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -149,7 +149,7 @@ TEST_F(PageCacheTest, MutablePagesAreCountedPerEpoch) {
 TEST_F(PageCacheTest, C5AGuardKeepsARetiredPageReadable) {
   MakePage(kPage);
   NextEpoch();
-  std::optional<ReadGuard> guard(std::in_place, *guards_);
+  auto guard = std::make_unique<ReadGuard>(*guards_);
   const std::byte* const bytes = cache_->Find(kPage);
   std::thread other([&] {
     cache_->Retire(kPage, 1);
@@ -206,7 +206,7 @@ TEST_F(PageCacheTest, EvictionSparesWhatIsTouchedAgain) {
 
 TEST_F(PageCacheTest, C5AnIdWaitsForGuardsEnteredBefore) {
   MakePage(kPage);
-  std::optional<ReadGuard> guard(std::in_place, *guards_);
+  auto guard = std::make_unique<ReadGuard>(*guards_);
   cache_->Retire(kPage, 1);
   cache_->Retire(PageId{5000}, 3);  // raw pages: nothing in memory
   EXPECT_EQ(cache_->retired(), 4U);
