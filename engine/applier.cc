@@ -89,8 +89,7 @@ absl::Status Applier::CreateKeyspace(KeyspaceId keyspace, std::string_view name)
 absl::Status Applier::DropKeyspace(KeyspaceId keyspace) {
   KEEL_RETURN_IF_ERROR(RequireKeyspace(keyspace));
   const pager::WriteSession::Mark mark = session_->SetMark();
-  const absl::Status dropped =
-      btree::DropTree(*session_, keyspace, state_->roots.Get(keyspace));
+  const absl::Status dropped = btree::DropTree(*session_, keyspace, state_->roots.Get(keyspace));
   if (!dropped.ok()) {
     session_->RollbackTo(mark);
     session_->ReleaseMark(mark);

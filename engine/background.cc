@@ -7,12 +7,12 @@ namespace keel::engine {
 
 namespace {
 
-constexpr size_t kWriteBatch = 256;        // pages written back in one go
-constexpr double kWriteBackShare = 0.4;    // of frames dirty, from which pages are written ahead
-constexpr uint64_t kReclaimBatch = 4096;   // deaths examined in one go
+constexpr size_t kWriteBatch = 256;       // pages written back in one go
+constexpr double kWriteBackShare = 0.4;   // of frames dirty, from which pages are written ahead
+constexpr uint64_t kReclaimBatch = 4096;  // deaths examined in one go
 constexpr absl::Duration kPagePeriod = absl::Milliseconds(50);
 constexpr absl::Duration kCheckpointPeriod = absl::Seconds(1);
-constexpr int kQuietRounds = 3;            // of the log thread, before it sleeps until woken
+constexpr int kQuietRounds = 3;  // of the log thread, before it sleeps until woken
 
 }  // namespace
 
@@ -115,8 +115,8 @@ void Background::CheckpointLoop() {
       absl::MutexLock lock(&mutex_);
       return checkpoints_begun_ != checkpoints_ended_;
     }();
-    const bool due = database_->log_bytes_since_checkpoint() >=
-                     database_->options().checkpoint_log_bytes;
+    const bool due =
+        database_->log_bytes_since_checkpoint() >= database_->options().checkpoint_log_bytes;
     if (!asked && !due) continue;
     uint64_t begun = 0;
     {

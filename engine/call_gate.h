@@ -17,7 +17,8 @@ class CallGate {
   bool Enter() {
     std::atomic<uint32_t>& calls = ThisShard();
     calls.fetch_add(1, std::memory_order_seq_cst);
-    if (open_.load(std::memory_order_seq_cst)) [[likely]] return true;
+    if (open_.load(std::memory_order_seq_cst)) [[likely]]
+      return true;
     calls.fetch_sub(1, std::memory_order_release);
     return false;
   }

@@ -56,8 +56,8 @@ class Checker {
                                           .max_damages = options_.max_damages,
                                           .on_page = on_page};
     btree::TreeCheckReport tree;
-    KEEL_RETURN_IF_ERROR(btree::CheckTree(pages, keyspace, version_.state.roots.Get(keyspace),
-                                          options, &tree));
+    KEEL_RETURN_IF_ERROR(
+        btree::CheckTree(pages, keyspace, version_.state.roots.Get(keyspace), options, &tree));
     report_.entries += tree.entries;
     report_.internal_pages += tree.internal_pages;
     report_.leaf_pages += tree.leaf_pages;
@@ -120,8 +120,8 @@ class Checker {
   void AddTreeDamage(const std::string& keyspace, btree::TreeDamage&& found) {
     if (report_.damages.size() >= options_.max_damages) return;
     Damage damage;
-    damage.place = absl::StrFormat("%s, page %d", storage_.data_file->path().native(),
-                                   found.page.value);
+    damage.place =
+        absl::StrFormat("%s, page %d", storage_.data_file->path().native(), found.page.value);
     damage.keyspace = keyspace;
     damage.problem = std::move(found.problem);
     damage.key_begin = std::move(found.key_begin);
@@ -150,9 +150,10 @@ absl::StatusOr<CheckReport> Database::Impl::Check(const CheckOptions& options) {
   const engine::VersionKeeper version = KeepVisible();
   Checker checker(*storage_, *version, checkpoint, options);
   KEEL_RETURN_IF_ERROR(checker.CheckKeyspaces(gated_pages_));
-  KEEL_RETURN_IF_ERROR(checkpointer_.Inspect([&](Epoch epoch, const std::vector<PageId>& catalogue) {
-    return epoch == checkpoint ? checker.CheckSpace(catalogue) : absl::OkStatus();
-  }));
+  KEEL_RETURN_IF_ERROR(
+      checkpointer_.Inspect([&](Epoch epoch, const std::vector<PageId>& catalogue) {
+        return epoch == checkpoint ? checker.CheckSpace(catalogue) : absl::OkStatus();
+      }));
   return checker.Take();
 }
 

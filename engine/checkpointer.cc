@@ -116,9 +116,8 @@ absl::Status Checkpointer::SizeCatalogue(Attempt& attempt, uint64_t pages) {
     have.resize(pages);
   }
   while (have.size() < pages) {
-    KEEL_ASSIGN_OR_RETURN(
-        const pager::PageRun run,
-        storage_->space->AllocateAny(pages - have.size(), SpaceUse::kCheckpoint));
+    KEEL_ASSIGN_OR_RETURN(const pager::PageRun run,
+                          storage_->space->AllocateAny(pages - have.size(), SpaceUse::kCheckpoint));
     for (uint64_t i = 0; i < run.count; ++i) have.push_back(PageId{run.first.value + i});
   }
   return absl::OkStatus();
@@ -182,8 +181,7 @@ absl::Status Checkpointer::MakeDurable(Attempt& attempt, bool clean) {
   KEEL_RETURN_IF_ERROR(storage_->data_file->Sync(io::SyncPurpose::kCheckpointPages));
   // A growth's sync that failed may have taken the error that this one should have met.
   KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
-  KEEL_RETURN_IF_ERROR(
-      pager::WriteSuperblock(*storage_->data_file, attempt.superblock, 1 - pair_));
+  KEEL_RETURN_IF_ERROR(pager::WriteSuperblock(*storage_->data_file, attempt.superblock, 1 - pair_));
   pair_ = 1 - pair_;
   named_log_ = true;
   storage_->space->FinishCheckpoint(true);

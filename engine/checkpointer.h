@@ -95,7 +95,7 @@ class Checkpointer {
   VersionRegistry* registry_;
 
   mutable absl::Mutex mutex_;
-  absl::Status failed_ ABSL_GUARDED_BY(mutex_);  // for good (K2)
+  absl::Status failed_ ABSL_GUARDED_BY(mutex_);     // for good (K2)
   bool named_log_ ABSL_GUARDED_BY(mutex_) = false;  // a superblock names this open's log
   int pair_ ABSL_GUARDED_BY(mutex_);
   Generation next_generation_ ABSL_GUARDED_BY(mutex_);

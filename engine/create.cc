@@ -67,23 +67,24 @@ absl::Status Creator::CheckDirectory() {
                       "directory",
                       directory_.native(), name);
   }
-  KEEL_ASSIGN_OR_RETURN(const bool log,
-                        wal::HoldsFrames(&file_system_, directory_ / kLogDirectoryName,
-                                         options_.direct_io));
+  KEEL_ASSIGN_OR_RETURN(
+      const bool log,
+      wal::HoldsFrames(&file_system_, directory_ / kLogDirectoryName, options_.direct_io));
   KEEL_ASSIGN_OR_RETURN(const bool made_meanwhile, file_system_.Exists(data()));
   if (!log || made_meanwhile) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kDataLoss,
-                    "%s holds a log with commits, but its data file %s is gone; put it back, or empty "
-                    "the directory if the log is not needed",
-                    directory_.native(), kDataFileName);
+  return MakeStatus(
+      absl::StatusCode::kDataLoss,
+      "%s holds a log with commits, but its data file %s is gone; put it back, or empty "
+      "the directory if the log is not needed",
+      directory_.native(), kDataFileName);
 }
 
 absl::StatusOr<std::unique_ptr<io::File>> Creator::OpenTemporary() {
   const absl::Duration deadline = file_system_.clock().Now() + options_.open_timeout;
   while (true) {
-    KEEL_ASSIGN_OR_RETURN(std::unique_ptr<io::File> file,
-                          file_system_.Open(temporary(), {.create = true,
-                                                          .direct = options_.direct_io}));
+    KEEL_ASSIGN_OR_RETURN(
+        std::unique_ptr<io::File> file,
+        file_system_.Open(temporary(), {.create = true, .direct = options_.direct_io}));
     const absl::Status locked = file->TryLock(io::LockMode::kExclusive);
     // Whoever had the lock may have finished: the file that was locked here is then the database itself.
     KEEL_ASSIGN_OR_RETURN(const bool exists, file_system_.Exists(data()));
@@ -102,8 +103,7 @@ absl::Status Creator::WriteCheckpoint(io::File& file, pager::SpaceMap& space,
   pager::Catalogue catalogue;
   catalogue.keyspaces.push_back(
       {kDefaultKeyspace, std::string(kDefaultKeyspaceName), pager::TreeRoot{}});
-  KEEL_ASSIGN_OR_RETURN(const pager::PageRun run,
-                        space.Allocate(1, pager::SpaceUse::kCheckpoint));
+  KEEL_ASSIGN_OR_RETURN(const pager::PageRun run, space.Allocate(1, pager::SpaceUse::kCheckpoint));
   pager::PageSet born;
   born.Insert(run.first);
   KEEL_ASSIGN_OR_RETURN(catalogue.groups,
@@ -153,8 +153,7 @@ absl::StatusOr<bool> Creator::Create() {
   KEEL_RETURN_IF_ERROR(MakeDirectory(directory_ / kLogDirectoryName));
   KEEL_RETURN_IF_ERROR(WriteContents(*file));
   KEEL_RETURN_IF_ERROR(file_system_.Rename(temporary(), data()));
-  KEEL_RETURN_IF_ERROR(
-      file_system_.SyncDirectory(directory_, io::SyncPurpose::kDatabaseDirectory));
+  KEEL_RETURN_IF_ERROR(file_system_.SyncDirectory(directory_, io::SyncPurpose::kDatabaseDirectory));
   std::filesystem::path parent = directory_.parent_path();
   if (parent.empty()) parent = ".";
   KEEL_RETURN_IF_ERROR(file_system_.SyncDirectory(parent, io::SyncPurpose::kParentDirectory));

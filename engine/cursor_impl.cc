@@ -65,7 +65,8 @@ void Cursor::Impl::Move(Movement movement, std::string_view key) {
       KEEL_RETURN_IF_ERROR(status_);
     }
     // A large value's pages are not pinned: the transaction may drop them before they are asked for.
-    if (!cursor_.has_value() || !cursor_->valid() || !cursor_->value().large) return absl::OkStatus();
+    if (!cursor_.has_value() || !cursor_->valid() || !cursor_->value().large)
+      return absl::OkStatus();
     return ReadLarge(cursor_->value());
   });
 }

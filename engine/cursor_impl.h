@@ -63,7 +63,7 @@ class Cursor::Impl {
   uint64_t changes_seen_ = 0;
   std::optional<btree::Cursor> cursor_;
   absl::Status status_;
-  PinnedValue large_;       // the current value, where it is large
+  PinnedValue large_;  // the current value, where it is large
   bool large_read_ = false;
 };
 

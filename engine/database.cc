@@ -26,8 +26,7 @@ absl::Status CommitOne(Database::Impl& database, Keyspace keyspace, Operation op
 }
 
 std::shared_ptr<engine::SharedVersion> ShareVisible(const std::shared_ptr<Database::Impl>& impl) {
-  return std::make_shared<engine::SharedVersion>(
-      engine::SharedVersion{impl, impl->KeepVisible()});
+  return std::make_shared<engine::SharedVersion>(engine::SharedVersion{impl, impl->KeepVisible()});
 }
 
 }  // namespace
@@ -70,8 +69,7 @@ absl::Status Database::Delete(Keyspace keyspace, std::string_view key, WriteOpti
   return CommitOne(*impl_, keyspace, operation, options);
 }
 
-absl::Status Database::DeleteRange(Keyspace keyspace, const KeyRange& range,
-                                   WriteOptions options) {
+absl::Status Database::DeleteRange(Keyspace keyspace, const KeyRange& range, WriteOptions options) {
   return CommitOne(*impl_, keyspace, recovery::RangeOperation(range.begin_key(), range.end_key()),
                    options);
 }

@@ -86,9 +86,9 @@ void Database::Impl::FinishRedo() {
 absl::Status Database::Impl::Start(std::unique_ptr<wal::LogWriter> log, RecoveryReport* report) {
   storage_->log = std::move(log);
   applier_.set_space_for_puts(pager::SpaceUse::kOrdinary);
-  transaction_log_ = std::make_unique<engine::TransactionLog>(
-      storage_->log.get(), options_.checkpoint_log_bytes,
-      options_.memory_bytes / kMemoryShareOfTransaction);
+  transaction_log_ =
+      std::make_unique<engine::TransactionLog>(storage_->log.get(), options_.checkpoint_log_bytes,
+                                               options_.memory_bytes / kMemoryShareOfTransaction);
   const absl::Duration begin = storage_->clock().Now();
   KEEL_RETURN_IF_ERROR(RunCheckpoint(/*clean=*/false));
   report->checkpoint_time = storage_->clock().Now() - begin;
@@ -116,7 +116,8 @@ absl::Status Database::Impl::CheckWritable() const {
   if (options_.read_only) {
     return absl::FailedPreconditionError("the database was opened read-only");
   }
-  if (!stopped_.load(std::memory_order_acquire)) [[likely]] return absl::OkStatus();
+  if (!stopped_.load(std::memory_order_acquire)) [[likely]]
+    return absl::OkStatus();
   absl::MutexLock lock(&health_mutex_);
   return health_;
 }
@@ -162,7 +163,8 @@ uint64_t Database::Impl::log_bytes_since_checkpoint() const {
 // Commits wait here when the log has grown to twice its setting: a checkpoint never waits for them.
 absl::Status Database::Impl::WaitForLogRoom() {
   const uint64_t bytes = log_bytes_since_checkpoint();
-  if (bytes < options_.checkpoint_log_bytes) [[likely]] return absl::OkStatus();
+  if (bytes < options_.checkpoint_log_bytes) [[likely]]
+    return absl::OkStatus();
   if (bytes < 2 * options_.checkpoint_log_bytes) {
     if (options_.background == Background::kThreads) background_->RequestCheckpoint();
     return absl::OkStatus();
@@ -353,7 +355,8 @@ absl::Status Database::Impl::DropKeyspace(std::string_view name) {
   const std::optional<KeyspaceId> id = working_.names->Find(name);
   absl::Status status = absl::OkStatus();
   if (!id) {
-    status = MakeStatus(absl::StatusCode::kNotFound, "there is no keyspace \"%s\"", Printable(name));
+    status =
+        MakeStatus(absl::StatusCode::kNotFound, "there is no keyspace \"%s\"", Printable(name));
   } else {
     Operation operation;
     operation.kind = OperationKind::kDropKeyspace;

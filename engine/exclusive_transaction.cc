@@ -27,8 +27,8 @@ absl::Status ExclusiveTransaction::Enter() {
   // A forked child shares the parent's files and log, and must not write to them.
   KEEL_RETURN_IF_ERROR(database_->Usable());
   if (deadline_ != absl::InfiniteDuration() && database_->storage().clock().Now() >= deadline_) {
-    EndLocked(absl::DeadlineExceededError(
-        "the transaction outlived its time limit and was rolled back"));
+    EndLocked(
+        absl::DeadlineExceededError("the transaction outlived its time limit and was rolled back"));
     return ended_;
   }
   database_->writer_lock().SetOwner();
@@ -54,7 +54,8 @@ Savepoint ExclusiveTransaction::SetSavepoint() {
   Operation operation;
   operation.kind = OperationKind::kSavepoint;
   operation.savepoint = id;
-  log.Add(operation).IgnoreError();  // a failure is kept, and refuses every later change and the commit
+  log.Add(operation)
+      .IgnoreError();  // a failure is kept, and refuses every later change and the commit
   return Savepoint{id};
 }
 

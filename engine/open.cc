@@ -113,8 +113,7 @@ absl::Status Opener::FindDatabase() {
 }
 
 absl::Status Opener::LockDataFile() {
-  const io::FileOptions file_options{.read_only = options_.read_only,
-                                     .direct = options_.direct_io};
+  const io::FileOptions file_options{.read_only = options_.read_only, .direct = options_.direct_io};
   KEEL_ASSIGN_OR_RETURN(
       storage_->data_file,
       storage_->file_system->Open(storage_->directory / kDataFileName, file_options));
@@ -209,9 +208,9 @@ absl::Status Opener::MakePager() {
   cache.read_only = options_.read_only;
   cache.check_page = &btree::CheckNode;
   storage_->guards = pager::GuardDomain::Create();
-  KEEL_ASSIGN_OR_RETURN(
-      storage_->cache, pager::PageCache::Create(storage_->data_file.get(), &storage_->clock(),
-                                                storage_->guards.get(), cache));
+  KEEL_ASSIGN_OR_RETURN(storage_->cache,
+                        pager::PageCache::Create(storage_->data_file.get(), &storage_->clock(),
+                                                 storage_->guards.get(), cache));
   storage_->session = std::make_unique<pager::WriteSession>(
       storage_->cache.get(), storage_->space.get(), superblock().epoch,
       MakeEpoch(storage_->incarnation, 1), cache.frames / 4);
@@ -244,11 +243,12 @@ std::shared_ptr<const Version> CheckpointVersion(const Superblock& superblock,
 
 absl::Status Opener::MoreMemory(const absl::Status& status) const {
   if (!options_.read_only || status.code() != absl::StatusCode::kResourceExhausted) return status;
-  return MakeStatus(absl::StatusCode::kResourceExhausted,
-                    "the log's %d bytes of changes do not fit in %d bytes of memory, which a read-only "
-                    "open needs for them; raise memory_bytes, or open the database for writing once "
-                    "(%s)",
-                    analysis_->log_bytes, options_.memory_bytes, MessageOf(status));
+  return MakeStatus(
+      absl::StatusCode::kResourceExhausted,
+      "the log's %d bytes of changes do not fit in %d bytes of memory, which a read-only "
+      "open needs for them; raise memory_bytes, or open the database for writing once "
+      "(%s)",
+      analysis_->log_bytes, options_.memory_bytes, MessageOf(status));
 }
 
 absl::Status Opener::Redo() {
@@ -328,8 +328,8 @@ absl::StatusOr<RecoveryReport> Opener::DryRun() {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Database::Impl>> OpenDatabase(
-    const std::filesystem::path& directory, const Options& options) {
+absl::StatusOr<std::shared_ptr<Database::Impl>> OpenDatabase(const std::filesystem::path& directory,
+                                                             const Options& options) {
   KEEL_ASSIGN_OR_RETURN(const Options checked, ValidateOptions(options));
   return Opener(directory, checked).Open();
 }

@@ -25,8 +25,8 @@
 
 namespace keel::engine {
 
-absl::StatusOr<std::shared_ptr<Database::Impl>> OpenDatabase(
-    const std::filesystem::path& directory, const Options& options);
+absl::StatusOr<std::shared_ptr<Database::Impl>> OpenDatabase(const std::filesystem::path& directory,
+                                                             const Options& options);
 
 absl::StatusOr<RecoveryReport> DryRunRecovery(const std::filesystem::path& directory,
                                               const Options& options);

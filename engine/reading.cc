@@ -59,9 +59,8 @@ absl::StatusOr<PinnedValue> Database::Impl::Get(Keyspace keyspace, std::string_v
       KEEL_ASSIGN_OR_RETURN(id, Resolve(version.state, keyspace));
     }
     const pager::PageCache& cache = *storage_->cache;
-    const btree::LookupResult result =
-        btree::Lookup([&cache](PageId page) { return cache.Find(page); }, id,
-                      version.state.roots.Get(id), key);
+    const btree::LookupResult result = btree::Lookup(
+        [&cache](PageId page) { return cache.Find(page); }, id, version.state.roots.Get(id), key);
     if (result.outcome == btree::LookupOutcome::kAbsent) return Absent();
     if (result.outcome == btree::LookupOutcome::kFound && !result.value.large &&
         result.value.bytes.size() <= PinnedValueAccess::kInlineBytes) {
@@ -96,8 +95,7 @@ absl::StatusOr<PinnedValue> Database::Impl::Materialize(pager::PageSource& pages
       return MakeStatus(absl::StatusCode::kResourceExhausted, "no memory for a value of %d bytes",
                         extent.value_bytes);
     }
-    KEEL_RETURN_IF_ERROR(
-        btree::ReadExtent(pages, extent, 0, {bytes.get(), extent.value_bytes}));
+    KEEL_RETURN_IF_ERROR(btree::ReadExtent(pages, extent, 0, {bytes.get(), extent.value_bytes}));
     PinnedValueAccess::SetOwned(
         &value, {reinterpret_cast<const char*>(bytes.get()), extent.value_bytes}, bytes);
   } else if (slot.bytes.size() <= PinnedValueAccess::kInlineBytes) {

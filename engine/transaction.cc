@@ -100,8 +100,7 @@ absl::StatusOr<uint64_t> Transaction::DoCount(Keyspace keyspace, const KeyRange&
   Database::Impl& database = transaction.database();
   uint64_t count = 0;
   KEEL_RETURN_IF_ERROR(transaction.Read([&](const engine::TreeState& state, uint64_t) {
-    KEEL_ASSIGN_OR_RETURN(count,
-                          database.CountAt(state, database.writer_pages(), keyspace, range));
+    KEEL_ASSIGN_OR_RETURN(count, database.CountAt(state, database.writer_pages(), keyspace, range));
     return absl::OkStatus();
   }));
   return count;

@@ -56,10 +56,11 @@ absl::Status TransactionLog::Gather(std::string_view bytes) {
 
 absl::Status TransactionLog::Spill() {
   if (streamed_bytes_ + operations_.size() > stream_bytes_max_) {
-    return MakeStatus(absl::StatusCode::kResourceExhausted,
-                      "the transaction has more than %d bytes of changes, which the log cannot take; "
-                      "split it, or raise checkpoint_log_bytes",
-                      stream_bytes_max_);
+    return MakeStatus(
+        absl::StatusCode::kResourceExhausted,
+        "the transaction has more than %d bytes of changes, which the log cannot take; "
+        "split it, or raise checkpoint_log_bytes",
+        stream_bytes_max_);
   }
   record_.clear();
   recovery::EncodeRecordHead(Record{RecordKind::kChunk, number_, chunks_, {}}, &record_);
@@ -102,7 +103,8 @@ std::optional<Lsn> TransactionLog::Abandon() {
   std::optional<Lsn> end;
   if (chunks_ > 0) {
     record_.clear();
-    recovery::EncodeRecordHead(Record{RecordKind::kChunkedRollback, number_, chunks_, {}}, &record_);
+    recovery::EncodeRecordHead(Record{RecordKind::kChunkedRollback, number_, chunks_, {}},
+                               &record_);
     // Without this record the next transaction would be taken for a part of the stream. Spill left room for it, so
     // only a log that has failed for good refuses it.
     const absl::StatusOr<Lsn> lsn = log_->Append(record_);

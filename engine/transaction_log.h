@@ -68,8 +68,8 @@ class TransactionLog {
   std::string operations_;  // not yet in the log
   uint64_t chunks_ = 0;     // in the log
   uint64_t streamed_bytes_ = 0;
-  std::string head_;        // scratch
-  std::string record_;      // scratch
+  std::string head_;    // scratch
+  std::string record_;  // scratch
   absl::Status failure_;
 };
 

@@ -29,22 +29,22 @@ bool TestGeometry(const Options& options) {
 absl::StatusOr<Options> ValidateOptions(const Options& options) {
   Options checked = options;
   const bool test = TestGeometry(options);
-  if (!test && (!pager::IsValidPageBytes(options.page_bytes) ||
-                options.page_bytes < pager::kMinPageBytes)) {
+  if (!test &&
+      (!pager::IsValidPageBytes(options.page_bytes) || options.page_bytes < pager::kMinPageBytes)) {
     return Refuse("page_bytes", options.page_bytes, "4096, 8192, 16384, 32768 or 65536");
   }
   if (options.memory_bytes == 0) checked.memory_bytes = io::MemoryLimit() / 4;
   if (!test && checked.memory_bytes < kMemoryMin) {
     return Refuse("memory_bytes", checked.memory_bytes, "at least 4194304 (4 MiB), or 0");
   }
-  if (!test && (options.log_segment_bytes < kSegmentMin || options.log_segment_bytes > kSegmentMax ||
-                options.log_segment_bytes % kSegmentUnit != 0)) {
+  if (!test &&
+      (options.log_segment_bytes < kSegmentMin || options.log_segment_bytes > kSegmentMax ||
+       options.log_segment_bytes % kSegmentUnit != 0)) {
     return Refuse("log_segment_bytes", options.log_segment_bytes,
                   "a multiple of 65536 from 262144 (256 KiB) to 1073741824 (1 GiB)");
   }
   if (!test && options.checkpoint_log_bytes < kMiB) {
-    return Refuse("checkpoint_log_bytes", options.checkpoint_log_bytes,
-                  "at least 1048576 (1 MiB)");
+    return Refuse("checkpoint_log_bytes", options.checkpoint_log_bytes, "at least 1048576 (1 MiB)");
   }
   if (options.async_flush_interval <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("option async_flush_interval must be positive");

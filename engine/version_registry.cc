@@ -29,7 +29,11 @@ void VersionKeeper::Release() {
 
 VersionRegistry::VersionRegistry(std::shared_ptr<const Version> recovered, pager::PageCache* cache,
                                  pager::GuardDomain* guards)
-    : cache_(cache), guards_(guards), process_(ForkGeneration()), visible_raw_(recovered.get()), visible_(recovered) {
+    : cache_(cache),
+      guards_(guards),
+      process_(ForkGeneration()),
+      visible_raw_(recovered.get()),
+      visible_(recovered) {
   reclaimer_.AddKeeper(recovered->epoch);
 }
 

@@ -48,7 +48,8 @@ void WriteBatch::Delete(Keyspace keyspace, std::string_view key) {
 }
 
 void WriteBatch::DeleteRange(Keyspace keyspace, const KeyRange& range) {
-  WriteBatchAccess::Append(this, keyspace, recovery::RangeOperation(range.begin_key(), range.end_key()));
+  WriteBatchAccess::Append(this, keyspace,
+                           recovery::RangeOperation(range.begin_key(), range.end_key()));
 }
 
 void WriteBatch::Clear() {

@@ -57,8 +57,7 @@ uint64_t MemoryLimit() {
     if (controllers.empty()) {
       limit = std::min(limit, GroupLimit("/sys/fs/cgroup", group, "memory.max"));
     } else if (controllers == "memory") {
-      limit = std::min(limit,
-                       GroupLimit("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
+      limit = std::min(limit, GroupLimit("/sys/fs/cgroup/memory", group, "memory.limit_in_bytes"));
     }
   }
   return limit;

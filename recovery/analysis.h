@@ -20,9 +20,9 @@ namespace keel::recovery {
 
 struct Analysis {
   CommitNumber last_commit;
-  uint64_t transactions = 0;         // winners
-  uint64_t losers = 0;               // streams without a commit at the end of the log
-  uint64_t rolled_back = 0;          // streams that were rolled back
+  uint64_t transactions = 0;  // winners
+  uint64_t losers = 0;        // streams without a commit at the end of the log
+  uint64_t rolled_back = 0;   // streams that were rolled back
   uint64_t records = 0;
   uint64_t log_bytes = 0;
   std::vector<bool> stream_commits;  // by order of streams in the log: whether each is a winner

@@ -43,9 +43,9 @@ std::string DescribeOperation(const Operation& operation) {
     case OperationKind::kDelete:
       return absl::StrFormat("delete keyspace %d key \"%s\"", keyspace, Printable(operation.key));
     case OperationKind::kDeleteRange:
-      return absl::StrFormat("delete range keyspace %d from \"%s\" to %s", keyspace,
-                             Printable(operation.key),
-                             operation.has_end ? "\"" + Printable(operation.value) + "\"" : "the end");
+      return absl::StrFormat(
+          "delete range keyspace %d from \"%s\" to %s", keyspace, Printable(operation.key),
+          operation.has_end ? "\"" + Printable(operation.value) + "\"" : "the end");
     case OperationKind::kCreateKeyspace:
       return absl::StrFormat("create keyspace %d \"%s\"", keyspace, Printable(operation.key));
     case OperationKind::kDropKeyspace:

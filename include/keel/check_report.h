@@ -33,7 +33,7 @@ struct CheckReport {
   uint64_t pages_checked = 0;
   uint64_t internal_pages = 0;
   uint64_t leaf_pages = 0;
-  uint64_t value_pages = 0;       // of large values
+  uint64_t value_pages = 0;  // of large values
   // Whether the space map could be compared: not when a checkpoint ended during the check.
   bool space_checked = false;
   uint64_t leaked_pages = 0;  // in use in the space map, reachable from nothing

@@ -28,14 +28,14 @@ class EventListener;
 enum class Durability : uint8_t {
   kSync,   // durable when Commit returns OK (the default)
   kAsync,  // visible at once, durable within Options::async_flush_interval
-  kNone,   // visible at once, logged, durable with the next flush or checkpoint; never waits for one
+  kNone,  // visible at once, logged, durable with the next flush or checkpoint; never waits for one
 };
 
 // What a transaction sees of others. Exclusive transactions are serializable whatever is asked for.
 enum class Isolation : uint8_t { kSerializable, kSnapshot, kReadCommitted };
 
 enum class Concurrency : uint8_t {
-  kExclusive,   // one at a time, first come first served; never conflicts
+  kExclusive,  // one at a time, first come first served; never conflicts
   kOptimistic,  // many at a time; a conflict is found at commit (not in this release: InvalidArgument)
 };
 
@@ -47,7 +47,7 @@ enum class IoBackend : uint8_t {
 
 enum class Background : uint8_t {
   kThreads,  // checkpoints, page writing and log upkeep run on threads of the database
-  kManual,   // nothing runs unless Database::RunBackgroundWork() is called; who has to wait does the work
+  kManual,  // nothing runs unless Database::RunBackgroundWork() is called; who has to wait does the work
 };
 
 struct WriteOptions {

@@ -23,13 +23,13 @@ struct DatabaseStats {
     std::string backend;         // "io_uring", "posix"
     std::string backend_reason;  // why not another one
     bool direct = false;
-    std::string flush_method;    // how the log is made durable
+    std::string flush_method;  // how the log is made durable
   } io;
 
   struct Commits {
-    Lsn visible;        // what a new snapshot contains
+    Lsn visible;  // what a new snapshot contains
     Lsn durable;
-    uint64_t number = 0;       // of the newest commit
+    uint64_t number = 0;  // of the newest commit
   } commits;
 
   struct Log {

@@ -5,8 +5,8 @@
 // failure replays with --seed.
 
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 #include <keel/keel.h>
+#include <rapidcheck/gtest.h>
 
 #include <filesystem>
 #include <map>

@@ -110,7 +110,8 @@ TEST_F(SnapshotTest, ReleasedPagesAreUsedAgain) {
 
 TEST_F(SnapshotTest, CursorBothWaysWithinBounds) {
   Open();
-  for (int i = 0; i < 500; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("k", i), "v", {Durability::kNone}));
+  for (int i = 0; i < 500; ++i)
+    KEEL_ASSERT_OK(db_->Put(Numbered("k", i), "v", {Durability::kNone}));
   Cursor cursor = db_->NewCursor(KeyRange("k000100", "k000110"));
   EXPECT_FALSE(cursor.Valid());
   cursor.SeekToLast();
