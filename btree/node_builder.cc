@@ -27,6 +27,18 @@ size_t CellBytes(bool leaf, size_t suffix_bytes, size_t payload_bytes) {
   return suffix_bytes + payload_bytes + (leaf ? VarintBytes(payload_bytes) : 0);
 }
 
+// Writes the cell of `entry`, the first `skip` bytes of its key left out, and returns its slot.
+Slot StoreCell(std::byte* page, size_t offset, bool leaf, const Entry& entry, size_t skip) {
+  char* const cell = reinterpret_cast<char*>(page) + offset;
+  const size_t suffix_bytes = entry.key.CopyTo(cell, skip);
+  char* out = cell + suffix_bytes;
+  if (leaf) out += StoreVarint(out, entry.payload.size());
+  std::copy(entry.payload.begin(), entry.payload.end(), out);
+  const size_t key_field = suffix_bytes | (entry.large ? kLargeValue : 0U);
+  return Slot{static_cast<uint16_t>(offset), static_cast<uint16_t>(key_field),
+              HeadOf({cell, suffix_bytes})};
+}
+
 // Bytes that all keys of [begin, end) share, and that are worth being stored as the prefix of `keys` keys:
 // behind the last multiple of four the padding may cost more than they save.
 size_t PrefixFor(const EntrySequence& entries, size_t begin, size_t end) {
@@ -158,26 +170,17 @@ void BuildNode(std::byte* page, uint32_t page_bytes, const EntrySequence& entrie
   }
   void* const slots_begin = page + SlotsOffset(prefix);
   Slot* slot = static_cast<Slot*>(slots_begin);
-  std::byte* heap = page + page_bytes;
+  size_t heap = page_bytes;
   for (size_t i = begin; i < end; ++i, ++slot) {
     Entry entry = entries[i];
-    size_t skip = prefix;
-    if (!leaf && i == begin) {
-      entry.key = {};
-      skip = 0;
-    }
-    const size_t suffix_bytes = entry.key.size() - skip;
-    heap -= CellBytes(leaf, suffix_bytes, entry.payload.size());
-    KEEL_CHECK(heap >= static_cast<std::byte*>(static_cast<void*>(slot + 1)));
-    char* const cell = reinterpret_cast<char*>(heap);
-    char* out = cell + entry.key.CopyTo(cell, skip);
-    if (leaf) out += StoreVarint(out, entry.payload.size());
-    std::copy(entry.payload.begin(), entry.payload.end(), out);
-    const size_t key_field = suffix_bytes | (entry.large ? kLargeValue : 0U);
-    *slot = Slot{static_cast<uint16_t>(heap - page), static_cast<uint16_t>(key_field),
-                 HeadOf({cell, suffix_bytes})};
+    const bool first_child = !leaf && i == begin;
+    if (first_child) entry.key = {};
+    const size_t skip = first_child ? 0 : prefix;
+    heap -= CellBytes(leaf, entry.key.size() - skip, entry.payload.size());
+    KEEL_CHECK(heap >= SlotsOffset(prefix) + (end - begin) * sizeof(Slot));
+    *slot = StoreCell(page, heap, leaf, entry, skip);
   }
-  header.heap_begin = static_cast<uint32_t>(heap - page);
+  header.heap_begin = static_cast<uint32_t>(heap);
 }
 
 size_t ChooseMiddle(const EntrySequence& entries, uint32_t page_bytes) {
@@ -230,16 +233,12 @@ size_t NodeEditor::FreeBytes() const {
 }
 
 // Writes the cell of `entry`, whose key begins with the node's prefix, below the heap.
-uint16_t NodeEditor::WriteCell(const Entry& entry) {
+Slot NodeEditor::AddCell(const Entry& entry) {
   const bool leaf = view().leaf();
   const size_t prefix = header().prefix_bytes;
   const size_t bytes = CellBytes(leaf, entry.key.size() - prefix, entry.payload.size());
   header().heap_begin -= static_cast<uint32_t>(bytes);
-  char* out = reinterpret_cast<char*>(page_) + header().heap_begin;
-  out += entry.key.CopyTo(out, prefix);
-  if (leaf) out += StoreVarint(out, entry.payload.size());
-  std::copy(entry.payload.begin(), entry.payload.end(), out);
-  return static_cast<uint16_t>(header().heap_begin);
+  return StoreCell(page_, header().heap_begin, leaf, entry, prefix);
 }
 
 bool NodeEditor::Rebuild(size_t at, const Entry& entry, size_t replaced) {
@@ -259,13 +258,10 @@ bool NodeEditor::Insert(size_t at, const Entry& entry) {
   if (shared < prefix.size() || cell + sizeof(Slot) > FreeBytes()) {
     if (!Rebuild(at, entry, 0)) return false;
   } else {
-    const uint16_t offset = WriteCell(entry);
+    const Slot added = AddCell(entry);
     Slot* const slot = slots() + at;
     std::copy_backward(slot, slots() + header().count, slots() + header().count + 1);
-    const size_t suffix_bytes = entry.key.size() - shared;
-    const char* const suffix = reinterpret_cast<const char*>(page_) + offset;
-    *slot = Slot{offset, static_cast<uint16_t>(suffix_bytes | (entry.large ? kLargeValue : 0U)),
-                 HeadOf({suffix, suffix_bytes})};
+    *slot = added;
     ++header().count;
   }
   header().next = RunHint::Of(header()).After(at).Packed();
@@ -276,17 +272,16 @@ bool NodeEditor::Replace(size_t at, const Entry& entry) {
   Slot* const slot = slots() + at;
   const size_t old_bytes = view().CellBytes(at);
   const size_t bytes = CellBytes(true, slot->key_bytes(), entry.payload.size());
-  if (bytes > old_bytes && bytes > FreeBytes()) return Rebuild(at, entry, 1);
   if (bytes <= old_bytes) {
-    char* out = reinterpret_cast<char*>(page_) + slot->offset + slot->key_bytes();
-    out += StoreVarint(out, entry.payload.size());
-    std::copy(entry.payload.begin(), entry.payload.end(), out);
+    // The key is there already: it is written over itself.
+    *slot = StoreCell(page_, slot->offset, true, entry, header().prefix_bytes);
     header().heap_holes += static_cast<uint32_t>(old_bytes - bytes);
-  } else {
+  } else if (bytes <= FreeBytes()) {
+    *slot = AddCell(entry);
     header().heap_holes += static_cast<uint32_t>(old_bytes);
-    slot->offset = WriteCell(entry);
+  } else {
+    return Rebuild(at, entry, 1);
   }
-  slot->key = static_cast<uint16_t>(slot->key_bytes() | (entry.large ? kLargeValue : 0U));
   return true;
 }
 

@@ -148,7 +148,7 @@ class NodeEditor {
   }
   size_t FreeBytes() const;
   bool Rebuild(size_t at, const Entry& entry, size_t replaced);
-  uint16_t WriteCell(const Entry& entry);
+  Slot AddCell(const Entry& entry);
 
   std::byte* page_;
   uint32_t page_bytes_;

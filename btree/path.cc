@@ -17,6 +17,11 @@ absl::StatusOr<PageHandle> PinNode(PageSource& pages, KeyspaceId keyspace,
   return pages.Pin(pager::PageWant{reference, keyspace, level});
 }
 
+pager::Reference ReferenceTo(const pager::MutablePage& page) {
+  const NodeView node(page.bytes);
+  return pager::Reference{page.id, page.birth, node.Entries(), node.HasExtents()};
+}
+
 absl::Status CheckWithin(const NodeView& node, const KeyParts& lower,
                          const std::optional<KeyParts>& upper) {
   const size_t first = node.leaf() ? 0 : 1;

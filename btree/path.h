@@ -24,6 +24,9 @@ absl::Status CheckRoot(const TreeRoot& root);
 absl::StatusOr<PageHandle> PinNode(PageSource& pages, KeyspaceId keyspace,
                                    const pager::Reference& reference, uint8_t level);
 
+// The reference to a page just changed, entries and extents counted.
+pager::Reference ReferenceTo(const pager::MutablePage& page);
+
 // B2: DataLoss if a key of the node is below `lower` or not below `upper` (if there is one). Whatever moves
 // keys between nodes relies on it, so it is asked of nodes from disk before.
 absl::Status CheckWithin(const NodeView& node, const KeyParts& lower,

@@ -198,13 +198,9 @@ class DeleteOperation {
     const MutablePage page = pages_.Change(std::move(sibling->page));
     ApplyBalance(child_first ? child.bytes : page.bytes, child_first ? page.bytes : child.bytes,
                  page_bytes_, separator, balance);
-    parent->SetReference(slot, Describe(child.reference.id, child.reference.birth, child.bytes));
-    parent->SetReference(sibling->slot, Describe(page.id, page.birth, page.bytes));
-  }
-
-  static Reference Describe(PageId id, Epoch birth, const std::byte* bytes) {
-    const NodeView node(bytes);
-    return Reference{id, birth, node.Entries(), node.HasExtents()};
+    parent->SetReference(slot,
+                         ReferenceTo({child.bytes, child.reference.id, child.reference.birth}));
+    parent->SetReference(sibling->slot, ReferenceTo(page));
   }
 
   PageSink& pages_;

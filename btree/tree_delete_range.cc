@@ -154,7 +154,7 @@ class RangeDeleter {
     if (last_stays) node.SetReference(edges.last, edges.last_left);
     if (begin < end) node.Remove(begin, end);
     if (!edges.first_left.null() && last_stays) JoinSeam(&node, edges.first);
-    return Describe(changed);
+    return ReferenceTo(changed);
   }
 
   Reference RemoveEntries(PageHandle page, const Reference& reference, size_t begin, size_t end) {
@@ -165,7 +165,7 @@ class RangeDeleter {
     }
     const MutablePage changed = pages_.Change(std::move(page));
     NodeEditor(changed.bytes, page_bytes_).Remove(begin, end);
-    return Describe(changed);
+    return ReferenceTo(changed);
   }
 
   // Merges the children at `slot` and behind it if one is too empty and both fit in a page; then the two
@@ -201,7 +201,7 @@ class RangeDeleter {
     NodeEditor merged(page.bytes, page_bytes_);
     if (level > 0) JoinSeam(&merged, seam);
     parent->Remove(slot + 1);
-    parent->SetReference(slot, Describe(page));
+    parent->SetReference(slot, ReferenceTo(page));
   }
 
   // A root with one child gives way to it.
@@ -216,11 +216,6 @@ class RangeDeleter {
       page->Release();
       pages_.Drop(old.id, old.birth);
     }
-  }
-
-  static Reference Describe(const MutablePage& page) {
-    const NodeView node(page.bytes);
-    return Reference{page.id, page.birth, node.Entries(), node.HasExtents()};
   }
 
   PageSink& pages_;

@@ -167,11 +167,6 @@ class PutOperation {
     rise->right = ReferenceTo(right);
   }
 
-  static Reference ReferenceTo(const MutablePage& page) {
-    const NodeView node(page.bytes);
-    return Reference{page.id, page.birth, node.Entries(), node.HasExtents()};
-  }
-
   void SetRoot(const Rise& rise) {
     if (rise.right.null()) {
       root_->reference = rise.left;

@@ -127,7 +127,9 @@ void AddLoadOptions(CLI::App& command, Arguments& arguments) {
       .add_option("--batch", arguments.loader.batch_rows,
                   "Rows committed together, fewer where they take over 4 MiB (1000)")
       ->type_name("N")
-      ->check(CLI::PositiveNumber.description(""));
+      ->check([](const std::string& rows) {
+        return std::string(rows == "0" ? "a batch has at least one row" : "");
+      });
   command.add_flag("--sync", arguments.loader.sync,
                    "Make each batch durable before the next, not all at the end");
   command.add_flag("--delete", arguments.loader.delete_keys,

@@ -25,6 +25,14 @@ bool HasCommand(const CLI::App& app, const std::string& name) {
               .empty();
 }
 
+std::string NamesOf(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* const command : app.get_subcommands(nullptr)) {
+    names += (names.empty() ? "" : ", ") + command->get_name();
+  }
+  return names;
+}
+
 }  // namespace
 
 Program::Program() : app_(kDescription, "keel") {
@@ -69,14 +77,18 @@ ExitStatus Program::Refuse(const CLI::ParseError& error) {
     return Finish(output.Close());
   }
   const std::vector<CLI::App*> chosen = app_.get_subcommands();
-  return WrongUse(error.what(), chosen.empty() ? "" : chosen.front()->get_name());
+  if (chosen.empty()) return WrongUse(error.what(), "");
+  const CLI::App& command = *chosen.front();
+  std::string text = error.what();
+  if (const std::string parts = NamesOf(command);
+      !parts.empty() && command.get_subcommands().empty()) {
+    text = absl::StrFormat("%s what? There are %s", command.get_name(), parts);
+  }
+  return WrongUse(text, command.get_name());
 }
 
 ExitStatus Program::RefuseUnknownCommand(const std::string& name) const {
-  std::string names;
-  for (const CLI::App* const command : app_.get_subcommands(nullptr)) {
-    names += (names.empty() ? "" : ", ") + command->get_name();
-  }
+  const std::string names = NamesOf(app_);
   if (name.empty()) return WrongUse("which command? There are " + names, "");
   return WrongUse(absl::StrFormat("there is no command '%s'; there are %s", Printable(name), names),
                   "");

@@ -12,9 +12,9 @@
 namespace keel::pager {
 namespace {
 
-// Tries without any frame coming free before giving up: about 50 ms, enough for reads, writes and
-// pins of other threads that end soon.
-constexpr int kFruitlessTries = 10;
+// Tries without any frame coming free before giving up, with pauses of 1, 2, 4, ... ms between them: a
+// quarter of a second for reads, writes and pins of other threads to end.
+constexpr int kFruitlessTries = 8;
 
 // Guards leave within microseconds, unless their thread is not running.
 constexpr int kYields = 64;
@@ -33,13 +33,23 @@ Evictor::Evictor(FramePool* frames, PageTable* table, Limbo* limbo, GuardDomain*
       batch_(std::clamp<size_t>(frames->size() / 64, 4, 128)) {}
 
 absl::StatusOr<Frame*> Evictor::Take() {
+  absl::Duration pause = absl::Milliseconds(1);
   for (int fruitless = 0; fruitless < kFruitlessTries;) {
     if (Frame* const frame = frames_.Take(); frame != nullptr) return frame;
     if (Stock(1)) continue;
+    if (AllPinned()) break;
     ++fruitless;
-    clock_.Sleep(absl::Milliseconds(fruitless));
+    clock_.Sleep(pause);
+    pause *= 2;
   }
   return Exhausted();
+}
+
+bool Evictor::AllPinned() {
+  for (size_t i = 0; i < frames_.size(); ++i) {
+    if (frames_[i].pins.load(std::memory_order_relaxed) == 0) return false;
+  }
+  return true;
 }
 
 bool Evictor::Stock(size_t count) {
@@ -105,12 +115,21 @@ bool Evictor::AwaitGuards(uint64_t stamp) {
   return false;
 }
 
-absl::Status Evictor::Exhausted() const {
+absl::Status Evictor::Exhausted() {
+  size_t pinned = 0;
+  size_t changed = 0;
+  for (size_t i = 0; i < frames_.size(); ++i) {
+    if (frames_[i].pins.load(std::memory_order_relaxed) != 0) {
+      ++pinned;
+    } else if (frames_[i].Has(Frame::kDirty)) {
+      ++changed;
+    }
+  }
   return MakeStatus(
       absl::StatusCode::kResourceExhausted,
-      "no page frame is free: all %d (memory budget: %d bytes) are pinned, dirty or in use; "
-      "release pinned values and cursors, or raise the budget",
-      frames_.size(), frames_.budget_bytes());
+      "no page frame is free of %d (memory budget: %d bytes): %d pinned, %d changed and not yet "
+      "written; release pinned values and cursors, or raise the budget",
+      frames_.size(), frames_.budget_bytes(), pinned, changed);
 }
 
 }  // namespace keel::pager

@@ -32,8 +32,8 @@ class Evictor {
  public:
   Evictor(FramePool* frames, PageTable* table, Limbo* limbo, GuardDomain* guards, io::Clock* clock);
 
-  // A free frame, evicting if there is none. ResourceExhausted, naming the budget, if none can be
-  // had within some milliseconds.
+  // A free frame, evicting if there is none. ResourceExhausted, naming the budget: at once if all are
+  // pinned, else if none comes free within a quarter of a second.
   absl::StatusOr<Frame*> Take();
   // Evicts until `count` frames are free, or no more can be evicted. Returns whether any frame came
   // free.
@@ -44,12 +44,14 @@ class Evictor {
   uint64_t evictions() const { return evictions_.load(std::memory_order_relaxed); }
 
  private:
+  // Nothing to wait for but the owners of the pins.
+  bool AllPinned();
   size_t FreeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Moves the hand at most two turns. Pages born after `spared` are passed over.
   Unlinked UnlinkBatch(uint64_t spared) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TryUnlink(Frame& frame, Unlinked* unlinked);
   bool AwaitGuards(uint64_t stamp);
-  absl::Status Exhausted() const;
+  absl::Status Exhausted();
 
   FramePool& frames_;
   PageTable& table_;

@@ -54,7 +54,8 @@ TEST_F(BadInputTest, UnknownCommandsAndOptions) {
   EXPECT_THAT(Refused(2, {"get", db_}), HasSubstr("KEY"));
   EXPECT_THAT(Refused(2, {"get"}), HasSubstr("DB"));
   EXPECT_THAT(Refused(2, {"get", db_, "key", "more"}), HasSubstr("more"));
-  EXPECT_THAT(Refused(2, {"inspect", db_}), HasSubstr("see keel inspect --help"));
+  EXPECT_THAT(Refused(2, {"inspect", db_}),
+              HasSubstr("inspect what? There are superblock, catalogue, page, log"));
   EXPECT_THAT(Refused(2, {"stat", db_, "--memory", "lots"}), HasSubstr("'lots' is not a size"));
   EXPECT_THAT(Refused(2, {"stat", db_, "--io", "tape"}), HasSubstr("--io"));
   EXPECT_THAT(Refused(2, {"dump", db_, "--format", "xml"}), HasSubstr("--format"));

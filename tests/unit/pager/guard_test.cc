@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <latch>
 #include <memory>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -34,7 +34,7 @@ TEST_P(GuardTest, PassesAtOnceWithoutGuards) {
 }
 
 TEST_P(GuardTest, WaitsForAGuardEnteredBefore) {
-  std::optional<ReadGuard> guard(std::in_place, *domain_);
+  auto guard = std::make_unique<ReadGuard>(*domain_);
   const uint64_t stamp = domain_->Retire();
   EXPECT_FALSE(PassedNow(stamp));
   guard.reset();
@@ -186,6 +186,83 @@ TEST_P(GuardTest, NothingIsUsedAgainUnderAReader) {
   churn.join();
   EXPECT_EQ(bad, 0U);
   EXPECT_LE(domain_->slot_count(), 6U);
+}
+
+// The race that the barrier is there for. Reader: enter, look. Reclaimer: unlink, retire, refresh. If the reader
+// still saw what was unlinked, and is inside, the stamp must not have passed.
+class EntryRace {
+ public:
+  explicit EntryRace(GuardDomain* domain) : domain_(*domain) {}
+
+  void Read() {
+    for (int round = 1;; ++round) {
+      Meet();
+      if (over_) return;
+      StoreFarAway();
+      const ReadGuard guard(domain_);
+      const bool saw_it = linked_.load(std::memory_order_seq_cst) < round;
+      Meet();
+      if (saw_it && passed_) ++missed_;
+    }
+  }
+
+  // At most so many rounds, and about a second on a busy machine.
+  void Reclaim(int rounds) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    for (int round = 1; round <= rounds && std::chrono::steady_clock::now() < end; ++round) {
+      Meet();
+      linked_.store(round, std::memory_order_seq_cst);
+      const uint64_t stamp = domain_.Retire();
+      domain_.Refresh();
+      passed_ = domain_.Passed(stamp);
+      Meet();
+    }
+    over_ = true;
+    Meet();
+  }
+
+  int missed() const { return missed_; }
+
+ private:
+  // Stores that miss every cache: the entry's store waits behind them on its way out of the processor, so
+  // that without a barrier the look would often come first.
+  void StoreFarAway() {
+    for (int i = 0; i < 12; ++i) {
+      far_away_ = (far_away_ + 4096 + 64) % memory_.size();
+      memory_[far_away_] = 1;
+    }
+  }
+
+  // Both wait for each other.
+  void Meet() {
+    const uint64_t turn = turn_.load(std::memory_order_acquire);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) == 1) {
+      arrived_.store(0, std::memory_order_relaxed);
+      turn_.store(turn + 1, std::memory_order_release);
+      return;
+    }
+    for (int spins = 0; turn_.load(std::memory_order_acquire) == turn; ++spins) {
+      if (spins > 1000) std::this_thread::yield();
+    }
+  }
+
+  GuardDomain& domain_;
+  std::vector<unsigned char> memory_ = std::vector<unsigned char>(size_t{64} << 20);
+  size_t far_away_ = 0;
+  alignas(64) std::atomic<int> linked_{0};
+  alignas(64) std::atomic<uint64_t> turn_{0};
+  alignas(64) std::atomic<int> arrived_{0};
+  bool passed_ = false;  // handed over where they meet
+  bool over_ = false;    // likewise
+  int missed_ = 0;
+};
+
+TEST_P(GuardTest, NoEntryIsMissed) {
+  EntryRace race(domain_.get());
+  std::thread reader([&] { race.Read(); });
+  race.Reclaim(30000);
+  reader.join();
+  EXPECT_EQ(race.missed(), 0);
 }
 
 TEST(GuardDeathTest, EnteringTwiceIsOurMistake) {

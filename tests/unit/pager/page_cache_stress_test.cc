@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -24,7 +25,7 @@ namespace {
 
 constexpr size_t kKeys = 700;
 constexpr uint64_t kFirstId = 40;
-constexpr uint64_t kIds = 1000;  // little more than is alive: ids are used again soon
+constexpr uint64_t kIds = 1500;  // the youngest free one is used first: ids come back soon
 constexpr size_t kStressFrames = 128;
 
 struct PageVersion {
@@ -45,7 +46,7 @@ class PageCacheStressTest : public PageCacheTest {
   // --- the writer ---
 
   PageId TakeId() {
-    while (free_ids_.empty()) TakeBack();
+    for (TakeBack(); free_ids_.empty(); TakeBack()) std::this_thread::yield();
     // The youngest first: as soon as the gate has let it through.
     const PageId id = free_ids_.back();
     free_ids_.pop_back();
@@ -211,12 +212,15 @@ class PageCacheStressTest : public PageCacheTest {
     });
   }
 
+  // At most so many commits, and a few seconds on a busy machine.
   void Run(int commits) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    const auto enough = [&] { return std::chrono::steady_clock::now() > end || failures_ > 0; };
     FirstVersion();
     std::vector<std::thread> threads;
     for (int i = 0; i < 3; ++i) threads.emplace_back([this, s = random_()] { Read(s); });
     threads.emplace_back([this, s = random_()] { WriteBack(s); });
-    for (int i = 0; i < commits && failures_ == 0; ++i) Commit(1 + random_() % 12);
+    for (int i = 0; i < commits && !enough(); ++i) Commit(1 + random_() % 12);
     stop_ = true;
     for (std::thread& thread : threads) thread.join();
   }
@@ -252,7 +256,7 @@ TEST_F(PageCacheStressTest, NoWrongByteIsEverSeen) {
   EXPECT_EQ(failures_, 0U);
   EXPECT_EQ(write_errors_, 0U);
   const PageCacheStats stats = cache_->stats();
-  EXPECT_GT(stats.evictions, 1000U);
+  EXPECT_GT(stats.evictions, 100U);
   EXPECT_EQ(stats.damaged_reads + stats.read_retries, 0U);
   CheckAfterRestart();
   EXPECT_EQ(failures_, 0U);
