@@ -144,11 +144,13 @@ TEST(SegmentPool, P1OldLogIsHeldAndAbandonedFreshLogIsNot) {
 // still shows the header of an earlier use, or of none. A fresh log must not be begun in it.
 TEST(SegmentPool, P1FramesCountForMoreThanAnOlderHeader) {
   MemoryFileSystem disk;
+  LogWriterOptions options = SmallLog();
+  options.segment_bytes = options.first_segment_bytes;  // so that the first spare is taken
   LogStart start;
   const std::filesystem::path second = std::filesystem::path(kLogDirectory) / "segment-0002";
   std::vector<std::byte> unused;
   {
-    auto log = NewLog(&disk);
+    auto log = NewLog(&disk, options);
     start = log->start();
     unused = disk.Bytes(second);
     for (int i = 0; i < 8; ++i) ASSERT_TRUE(Commit(log.get(), std::string(3000, 'a')).ok());
@@ -156,7 +158,9 @@ TEST(SegmentPool, P1FramesCountForMoreThanAnOlderHeader) {
   std::copy_n(unused.begin(), kLogBlockBytes, disk.Bytes(second).begin());
   ASSERT_EQ(ReadAll(&disk, start)->records.size(), 8u);
   for (uint64_t i = 0; i < 4; ++i) {
-    NewLog(&disk, SmallLog(), Identity(2 + i, 2 + i), start.lsn);
+    auto fresh = NewLog(&disk, options, Identity(2 + i, 2 + i), start.lsn);
+    ASSERT_TRUE(Commit(fresh.get(), "not yet named").ok());
+    fresh.reset();
     const auto read = ReadAll(&disk, start, ReadOptions(2 + i));
     ASSERT_TRUE(read.ok()) << read.status();
     EXPECT_EQ(read->records.size(), 8u);
