@@ -24,11 +24,11 @@ inline constexpr bool kParanoid = false;
 
 }  // namespace keel
 
-#define KEEL_CHECK(condition)                                      \
-  do {                                                             \
-    if (!(condition)) [[unlikely]] {                               \
-      ::keel::CheckFailed(#condition, __FILE__, __LINE__);         \
-    }                                                              \
+#define KEEL_CHECK(condition)                              \
+  do {                                                     \
+    if (!(condition)) [[unlikely]] {                       \
+      ::keel::CheckFailed(#condition, __FILE__, __LINE__); \
+    }                                                      \
   } while (false)
 
 #if defined(NDEBUG) && !(defined(KEEL_PARANOID) && KEEL_PARANOID)

@@ -46,7 +46,7 @@ std::string_view PageKindName(PageKind kind);
 inline constexpr size_t kPageHeaderBytes = 64;
 inline constexpr uint32_t kMinPageBytes = 4096;
 inline constexpr uint32_t kMaxPageBytes = 65536;
-inline constexpr uint32_t kTestPageBytes = 512;  // tests only: everything happens within a few steps
+inline constexpr uint32_t kTestPageBytes = 512;  // tests only: all happens within a few steps
 
 // A power of two in [4096, 65536], or the test geometry.
 bool IsValidPageBytes(uint32_t page_bytes);

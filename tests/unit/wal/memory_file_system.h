@@ -35,7 +35,16 @@
 namespace keel::wal {
 
 struct Call {
-  enum class Kind : uint8_t { kOpen, kRead, kWrite, kSync, kTruncate, kSyncDirectory, kRemove, kRename };
+  enum class Kind : uint8_t {
+    kOpen,
+    kRead,
+    kWrite,
+    kSync,
+    kTruncate,
+    kSyncDirectory,
+    kRemove,
+    kRename
+  };
 
   Kind kind = Kind::kRead;
   std::string name;  // of the file, without its directory
