@@ -6,8 +6,7 @@
 //
 // looks like
 //
-//   loading  1,234,567 rows  120.3 MiB  [=======>            ] 34%  98,000 rows/s  9.5 MiB/s  0:24
-//   left
+//   loading  1,234,567 rows  120.3 MiB  [=======>          ] 34%  98,000 rows/s  9.5 MiB/s  0:24 left
 
 #ifndef KEEL_CLI_PROGRESS_H_
 #define KEEL_CLI_PROGRESS_H_

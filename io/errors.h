@@ -1,8 +1,8 @@
 // Errors of the operating system as statuses (IO1 of io/file_system.h): which operation, on which
 // file, where, why, and what to do about it.
 //
-//   pwrite /data/db/data at 8192, 4096 bytes: No space left on device; free some space on this file
-//   system
+//   pwrite /data/db/data at 8192, 4096 bytes: No space left on device; free some space on this
+//   file system
 
 #ifndef KEEL_IO_ERRORS_H_
 #define KEEL_IO_ERRORS_H_

@@ -11,8 +11,7 @@
 //   IO2  A write that returned OK is visible to every later read. It is durable only after a later
 //        Sync of the same file returned OK. A sync covers what had completed before it was called.
 //   IO3  A failed or torn write may have left any part of its bytes. A failed sync may have lost
-//   any
-//        write since the last good one; the layer above never retries it (promise G4).
+//        any write since the last good one; the layer above never retries it (promise G4).
 //   IO4  Short transfers and interruptions are continued inside; callers see all or an error.
 //   IO5  A buffer given to an IoQueue belongs to it until that operation's completion is reaped.
 //   IO6  Names are durable only after SyncDirectory of their directory; a file's contents are not

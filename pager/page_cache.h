@@ -1,24 +1,18 @@
 // Pages in memory: a fixed pool of frames, and an array from page id to frame.
 //
 //   C1  Frames come from one pool of the budget's size (huge pages where the kernel gives them);
-//   nothing
-//       else holds page bytes.
+//       nothing else holds page bytes.
 //   C2  The array holds, by page id, the frame that the page is in: one load to translate. It is
-//   chunked;
-//       chunks are made on first use, freed when empty, and counted.
+//       chunked; chunks are made on first use, freed when empty, and counted.
 //   C3  A frame is mutable while its page's birth is the current epoch, and then only the writer
-//   looks at
-//       it; from then on (frozen) its bytes never change.
+//       looks at it; from then on (frozen) its bytes never change.
 //   C4  Only frozen pages are written; from a staging copy that is sealed there, so a frame never
-//   changes
-//       under a reader.
+//       changes under a reader.
 //   C5  A frame is used again only when it is unlinked, every guard entered before has left, nobody
-//   pins
-//       it and no write from it is under way. A page id is ready for reuse under the same
+//       pins it and no write from it is under way. A page id is ready for reuse under the same
 //       conditions, pins aside (a pin holds a frame, not an id).
 //   C6  A read miss never writes: when no frame is free it takes a clean one. Dirty pages stay at
-//   or
-//       under 70 % of the frames; when all others are pinned: ResourceExhausted.
+//       or under 70 % of the frames; when all others are pinned: ResourceExhausted.
 //   C7  A page that fails its checks is read again (kReadAttempts) and is then DataLoss; it never
 //       enters the array.
 //
@@ -26,8 +20,8 @@
 // RetiredPages (ids that do), Evictor, PageLoader, PageWriter, RawPages.
 //
 // Lock order, outermost first; no lock is held while a lock to its left is taken:
-//   PageWriter > Evictor > RetiredPages > shard of the table > Limbo > FramePool, chunks, guard
-//   slots
+//   PageWriter > Evictor > RetiredPages > shard of the table > Limbo > FramePool, chunks,
+//   guard slots
 // A shard's lock is never held over I/O or a wait for guards; the writer's is, over writes.
 
 #ifndef KEEL_PAGER_PAGE_CACHE_H_
