@@ -246,13 +246,16 @@ TEST_F(BadInputTest, AReaderThatGoesAwayIsNoCauseForWords) {
 TEST_F(BadInputTest, ASignalEndsALoadBetweenBatches) {
   const Ended ended = RunShell("cd " + directory_.path().native() + R"(
       mkfifo rows
-      $KEEL load db --batch 10 <rows &
+      $KEEL load db --sync --batch 10 --progress=acks <rows 2>said &
       loader=$!
       exec 3>rows
       for i in {100..124}; do printf 'k%s\tv\n' $i; done >&3
-      sleep 0.5
+      until grep -qx 'acked 20' said || ! kill -0 $loader; do sleep 0.05; done
       kill -TERM $loader
-      wait $loader)");
+      wait $loader
+      status=$?
+      cat said >&2
+      exit $status)");
   EXPECT_EQ(ended.status, 3);
   EXPECT_THAT(ended.err,
               HasSubstr("keel: interrupted; rows in: 20, up to line 20, and none behind"));
