@@ -6,7 +6,6 @@
 #include "base/check.h"
 
 namespace keel::io {
-namespace {
 
 IoCompletion Perform(const IoRequest& request) {
   KEEL_CHECK(request.file != nullptr);
@@ -29,8 +28,6 @@ IoCompletion Perform(const IoRequest& request) {
   }
   return completion;
 }
-
-}  // namespace
 
 absl::Status SynchronousQueue::Submit(std::span<const IoRequest> requests) {
   for (const IoRequest& request : requests) completed_.push_back(Perform(request));

@@ -11,6 +11,9 @@
 
 namespace keel::io {
 
+// Carries out one request at once. REQUIRES: it has a file.
+IoCompletion Perform(const IoRequest& request);
+
 // For files of every kind. Nothing is ever under way; completions wait to be reaped.
 class SynchronousQueue final : public IoQueue {
  public:
