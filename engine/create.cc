@@ -151,6 +151,8 @@ absl::StatusOr<bool> Creator::Create() {
   KEEL_ASSIGN_OR_RETURN(const std::unique_ptr<io::File> file, OpenTemporary());
   if (file == nullptr) return false;
   KEEL_RETURN_IF_ERROR(MakeDirectory(directory_ / kLogDirectoryName));
+  // The log's directory before the data file's name: a database without one does not open.
+  KEEL_RETURN_IF_ERROR(file_system_.SyncDirectory(directory_, io::SyncPurpose::kDatabaseDirectory));
   KEEL_RETURN_IF_ERROR(WriteContents(*file));
   KEEL_RETURN_IF_ERROR(file_system_.Rename(temporary(), data()));
   KEEL_RETURN_IF_ERROR(file_system_.SyncDirectory(directory_, io::SyncPurpose::kDatabaseDirectory));

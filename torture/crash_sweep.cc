@@ -1,0 +1,195 @@
+#include "torture/crash_sweep.h"
+
+#include <absl/strings/str_format.h>
+
+#include <utility>
+
+#include "torture/player.h"
+
+namespace keel::torture {
+
+using fault_injection::BuildCrashImage;
+using fault_injection::CrashChoice;
+using fault_injection::CrashProfile;
+using fault_injection::DiskImage;
+using fault_injection::Durability;
+using fault_injection::kCrashProfiles;
+using fault_injection::Mix;
+using fault_injection::SimFileSystem;
+using fault_injection::TraceEvent;
+
+CrashSweep::CrashSweep(const CrashSweepOptions& options, Tally* tally)
+    : options_(options), tally_(tally), random_(options.seed) {}
+
+bool CrashSweep::Run() {
+  ++tally_->cases;
+  const std::optional<Recording> recording = RecordWorkload();
+  return recording.has_value() && Sweep(*recording);
+}
+
+std::optional<CrashSweep::Recording> CrashSweep::RecordWorkload() {
+  SimFileSystem world({.seed = options_.seed,
+                       .direct_io = options_.shape.direct_io,
+                       .quickest_flush = options_.shape.flush});
+  Recording recording;
+  recording.depth = 1;
+  recording.number = recordings_++;
+  Player player(&world, options_.shape, options_.seed, &recording.history);
+  player.Open();
+  for (int n = 0; n < options_.operations && player.alive(); ++n) player.Do(player.Choose());
+  tally_->operations += static_cast<uint64_t>(options_.operations);
+  if (player.violation().empty()) player.Verify();
+  player.Close();
+  recording.trace = world.TakeTrace();
+  if (!player.violation().empty()) {
+    Fail(recording, {}, "without any crash: " + player.violation());
+    return std::nullopt;
+  }
+  return recording;
+}
+
+bool CrashSweep::Sweep(const Recording& recording) {
+  Durability durability(recording.start);
+  Bounds bounds = recording.bounds;
+  const uint64_t one_in = recording.depth == 1 ? 1 : options_.nested_points_one_in;
+  for (size_t event = 0; event < recording.trace.size(); ++event) {
+    const TraceEvent& happened = recording.trace[event];
+    durability.Replay(happened);
+    if (happened.kind == TraceEvent::Kind::kMark) DecodeMark(happened.mark, &bounds);
+    if (happened.kind == TraceEvent::Kind::kBarrier || !random_.OneIn(one_in)) continue;
+    ++tally_->crash_points;
+    if (!CrashHere(recording, durability, bounds, event)) return false;
+    if (images_ >= options_.max_images) return true;
+  }
+  return true;
+}
+
+bool CrashSweep::CrashHere(const Recording& recording, const Durability& durability,
+                           const Bounds& bounds, size_t event) {
+  bool good = true;
+  fault_injection::ForEachCrashChoice(
+      durability, options_.budget, random_, [&](const CrashChoice& choice) {
+        for (const CrashProfile profile : kCrashProfiles) {
+          if (!good) return;
+          const DiskImage image =
+              BuildCrashImage(durability, Restrict(profile, durability, choice));
+          good = Try(recording, image, bounds, {event, choice.strategy, profile});
+        }
+      });
+  return good;
+}
+
+bool CrashSweep::Try(const Recording& recording, const DiskImage& image, const Bounds& bounds,
+                     const Place& place) {
+  const uint64_t key = Mix(image.Hash() ^ Mix(recording.number));
+  const auto seen = seen_.find(key);
+  if (seen == seen_.end()) return Recover(recording, image, bounds, place);
+  const uint64_t commits = seen->second;
+  if (commits >= bounds.acknowledged && commits <= bounds.begun) return true;
+  return Fail(recording, place,
+              absl::StrFormat("an image seen before has %d commits; %d were durable, %d begun",
+                              commits, bounds.acknowledged, bounds.begun));
+}
+
+namespace {
+
+std::string Describe(const DiskImage& image) {
+  std::string text = "\n    the image:";
+  for (const std::string& path : image.directories()) absl::StrAppendFormat(&text, " %s/", path);
+  for (const auto& [path, inode] : image.names()) {
+    absl::StrAppendFormat(&text, " %s (%d bytes)", path, image.file(inode).size());
+  }
+  return text;
+}
+
+}  // namespace
+
+bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, const Bounds& bounds,
+                         const Place& place) {
+  const uint64_t seed = random_.Next();
+  const bool nested = recording.depth < options_.max_depth && random_.OneIn(options_.nested_one_in);
+  SimFileSystem world({.seed = seed,
+                       .direct_io = options_.shape.direct_io,
+                       .keep_trace = nested,
+                       .quickest_flush = options_.shape.flush},
+                      image);
+  Recording next{.start = image,
+                 .history = recording.history,
+                 .depth = recording.depth + 1,
+                 .number = recordings_};
+  next.history.set_bounds(bounds);
+  Player player(&world, options_.shape, seed, &next.history);
+  player.Open();
+  const uint64_t commits = player.commits();
+  next.bounds = {commits, commits};
+  ++images_;
+  ++tally_->images[static_cast<size_t>(place.strategy)][static_cast<size_t>(place.profile)];
+  ++tally_->recoveries[recording.depth];
+  if (player.violation().empty()) Note(player.recovery_report(), bounds, commits, recording.depth);
+  if (player.violation().empty()) player.Verify();
+  for (int n = 0; n < options_.after && player.alive(); ++n) {
+    player.Do(Operation::kPutSmall);
+    player.Do(n % 4 == 0 ? Operation::kCommitSync : player.Choose());
+  }
+  player.Do(Operation::kCheckpoint);
+  player.Do(Operation::kReopen);
+  if (player.violation().empty()) player.Verify();
+  player.Close();
+  if (!player.violation().empty()) {
+    return Fail(recording, place, player.violation() + Describe(image));
+  }
+  seen_.emplace(Mix(image.Hash() ^ Mix(recording.number)), commits);
+  if (random_.OneIn(16) && !ReadOnlyLeavesNoTrace(image, commits, recording, place)) return false;
+  if (!nested) return true;
+  ++recordings_;
+  next.trace = world.TakeTrace();
+  return Sweep(next);
+}
+
+bool CrashSweep::ReadOnlyLeavesNoTrace(const DiskImage& image, uint64_t commits,
+                                       const Recording& recording, const Place& place) {
+  SimFileSystem world({.seed = options_.seed, .direct_io = options_.shape.direct_io}, image);
+  Options options = options_.shape.Options(&world);
+  options.read_only = true;
+  const auto opened = Database::Open("/db", options);
+  const bool made = !absl::IsNotFound(opened.status());
+  if (!opened.ok() && made) {
+    return Fail(recording, place, "read-only open: " + opened.status().ToString());
+  }
+  const uint64_t found = opened.ok() ? CommitsIn(**opened) : 0;
+  if (found != commits) {
+    return Fail(recording, place,
+                absl::StrFormat("read-only open shows %d commits, recovery %d", found, commits));
+  }
+  tally_->Met("opened read only after a crash", opened.ok());
+  if (world.TakeTrace().empty()) return true;
+  return Fail(recording, place, "read-only open has changed the disk");
+}
+
+void CrashSweep::Note(const RecoveryReport& report, const Bounds& bounds, uint64_t commits,
+                      size_t depth) {
+  tally_->Met("created anew after a crash while it was created", report.created);
+  tally_->Met("log replayed", report.transactions_replayed > 0);
+  tally_->Met("streamed transaction rolled back", report.transactions_rolled_back > 0);
+  tally_->Met("torn log tail discarded", report.torn_tail);
+  tally_->Met("damaged superblock copy rewritten", !report.repairs.empty());
+  tally_->Met("clean after a crash", report.clean && !report.created);
+  tally_->Met("a commit survived that nobody had been told of", commits > bounds.acknowledged);
+  tally_->Met("a commit that was begun has vanished", commits < bounds.begun);
+  tally_->Met("crash within a recovery (depth 2)", depth == 2);
+  tally_->Met("crash within a recovery from such a crash (depth 3)", depth == 3);
+}
+
+bool CrashSweep::Fail(const Recording& recording, const Place& place, const std::string& what) {
+  Violation violation;
+  violation.seed = options_.seed;
+  violation.where =
+      absl::StrFormat("depth %d, event %d of %d, strategy %s, profile %s; %s", recording.depth,
+                      place.event, recording.trace.size(), CrashStrategyName(place.strategy),
+                      CrashProfileName(place.profile), options_.shape.Describe());
+  violation.what = what;
+  tally_->violations.push_back(std::move(violation));
+  return false;
+}
+
+}  // namespace keel::torture

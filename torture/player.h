@@ -1,0 +1,136 @@
+// Plays operations on a database in a simulated world, and judges every answer.
+//
+//   Player player(&world, shape, seed, &history);
+//   player.Open();
+//   while (player.alive() && ...) player.Do(player.Choose());
+//   player.Close();
+//   if (!player.violation().empty()) ...
+//
+// The player knows what the database must hold, and tells the history and the world's trace which
+// commits were begun and which acknowledged as durable. Where no fault is injected (strict), an
+// error is a violation; otherwise it ends the player's life if it is of a kind that may, and the
+// database has to be opened again.
+
+#ifndef KEEL_TORTURE_PLAYER_H_
+#define KEEL_TORTURE_PLAYER_H_
+
+#include <keel/keel.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fault_injection/mix.h"
+#include "fault_injection/sim_file_system.h"
+#include "torture/history.h"
+#include "torture/operation.h"
+#include "torture/shape.h"
+#include "torture/state.h"
+
+namespace keel::torture {
+
+// How many commits the database says it holds; 0 if it does not say.
+uint64_t CommitsIn(const Database& database);
+
+class Player {
+ public:
+  // All outlive it.
+  Player(fault_injection::SimFileSystem* world, const Shape& shape, uint64_t seed,
+         History* history);
+  ~Player();
+
+  // Whether every error is a violation (the default).
+  void set_strict(bool strict) { strict_ = strict; }
+
+  // Opens the database, reads all of it, and holds it against the history. False: it could not be
+  // opened, or there is a violation.
+  bool Open();
+  // Does nothing once dead.
+  void Do(Operation operation);
+  // By the weights of a usual day.
+  Operation Choose();
+  // Reads everything, and has the database check itself.
+  void Verify();
+  void Close();
+
+  // Whether the database takes commits.
+  bool alive() const { return db_ != nullptr && !stopped_; }
+  // What was wrong first; empty: nothing.
+  const std::string& violation() const { return violation_; }
+  // Number of the newest commit that the player believes in.
+  uint64_t commits() const { return number_; }
+  const RecoveryReport& recovery_report() const { return report_; }
+  // Why the last call that failed did.
+  const absl::Status& last_error() const { return last_error_; }
+
+ private:
+  struct HeldSnapshot {
+    Snapshot snapshot;
+    std::vector<KeyspaceInfo> spaces;  // of its time
+    uint64_t hash;
+  };
+  struct HeldSavepoint {
+    Savepoint savepoint;
+    State state;
+  };
+
+  void Fail(std::string_view what, const absl::Status& status = {});
+  // Whether the call did what it should; if not, judges the error.
+  bool Judge(std::string_view what, const absl::Status& status);
+
+  bool OpenSpaces();
+  std::optional<State> ReadState(const Reader& reader, const std::vector<KeyspaceInfo>& spaces);
+  bool AdoptState(State state);
+
+  bool EnsureTransaction();
+  void Put(Operation operation);
+  void Delete();
+  void DeleteRange();
+  void SetSavepoint();
+  void RollbackTo();
+  void Commit(Durability durability);
+  void Rollback();
+  void Batch();
+  void FillLog();
+  void OpenSnapshot();
+  void CloseSnapshot();
+  void RenewKeyspace();
+  void Reopen();
+
+  void BeginCommit(const State& after);
+  void EndCommit(const absl::Status& status, Durability durability);
+  void CheckOneKey();
+
+  std::string RandomKey();
+  std::string RandomValue(bool large);
+  int RandomSpace();
+  Keyspace Handle(int space) const { return spaces_[static_cast<size_t>(space)]; }
+
+  fault_injection::SimFileSystem* const world_;
+  const Shape shape_;
+  fault_injection::SeededRandom random_;
+  History* const history_;
+  bool strict_ = true;
+
+  std::unique_ptr<Database> db_;
+  bool stopped_ = false;
+  std::vector<Keyspace> spaces_;
+  std::vector<HeldSnapshot> snapshots_;
+  RecoveryReport report_;
+  uint64_t number_ = 0;  // commits in committed_
+  State committed_;
+
+  std::optional<Transaction> transaction_;
+  State working_;  // what the transaction sees
+  std::vector<HeldSavepoint> savepoints_;
+
+  std::string violation_;
+  absl::Status last_error_;
+};
+
+}  // namespace keel::torture
+
+#endif  // KEEL_TORTURE_PLAYER_H_
