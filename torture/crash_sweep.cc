@@ -34,10 +34,10 @@ std::optional<CrashSweep::Recording> CrashSweep::RecordWorkload() {
   Recording recording;
   recording.depth = 1;
   recording.number = recordings_++;
-  Player player(&world, options_.shape, options_.seed, &recording.history);
+  Player player(&world, options_.shape, &recording.history);
   player.Open();
-  for (int n = 0; n < options_.operations && player.alive(); ++n) player.Do(player.Choose());
-  tally_->operations += static_cast<uint64_t>(options_.operations);
+  player.Play(options_.script);
+  tally_->operations += options_.script.size();
   if (player.violation().empty()) player.Verify();
   player.Close();
   recording.trace = world.TakeTrace();
@@ -118,7 +118,7 @@ bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, con
                  .depth = recording.depth + 1,
                  .number = recordings_};
   next.history.set_bounds(bounds);
-  Player player(&world, options_.shape, seed, &next.history);
+  Player player(&world, options_.shape, &next.history);
   player.Open();
   const uint64_t commits = player.commits();
   next.bounds = {commits, commits};
@@ -127,12 +127,8 @@ bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, con
   ++tally_->recoveries[recording.depth];
   if (player.violation().empty()) Note(player.recovery_report(), bounds, commits, recording.depth);
   if (player.violation().empty()) player.Verify();
-  for (int n = 0; n < options_.after && player.alive(); ++n) {
-    player.Do(Operation::kPutSmall);
-    player.Do(n % 4 == 0 ? Operation::kCommitSync : player.Choose());
-  }
-  player.Do(Operation::kCheckpoint);
-  player.Do(Operation::kReopen);
+  player.Play(MakeScript(options_.shape, seed, options_.after));
+  player.Play({{Operation::kBatch, seed}, {Operation::kCheckpoint}, {Operation::kReopen}});
   if (player.violation().empty()) player.Verify();
   player.Close();
   if (!player.violation().empty()) {

@@ -16,6 +16,7 @@
 
 #include "fault_injection/crash_choice.h"
 #include "torture/history.h"
+#include "torture/script.h"
 #include "torture/shape.h"
 #include "torture/tally.h"
 
@@ -23,9 +24,9 @@ namespace keel::torture {
 
 struct CrashSweepOptions {
   Shape shape;
+  Script script;  // the workload
   uint64_t seed = 0;
-  int operations = 120;  // of the workload
-  int after = 20;        // transactions after each recovery, before it is verified again
+  size_t after = 20;  // operations after each recovery, before it is verified again
   fault_injection::CrashBudget budget;
   size_t max_depth = 1;         // 3: crashes in recoveries from crashes in recoveries
   uint64_t nested_one_in = 64;  // recoveries that are swept in turn

@@ -5,7 +5,6 @@
 #include <absl/strings/str_format.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/status.h"
@@ -42,9 +41,8 @@ uint64_t CommitsIn(const Database& database) {
   return text.ok() && absl::SimpleAtoi(text->ToString(), &number) ? number : 0;
 }
 
-Player::Player(fault_injection::SimFileSystem* world, const Shape& shape, uint64_t seed,
-               History* history)
-    : world_(world), shape_(shape), random_(seed), history_(history) {}
+Player::Player(fault_injection::SimFileSystem* world, const Shape& shape, History* history)
+    : world_(world), shape_(shape), history_(history) {}
 
 Player::~Player() {
   transaction_.reset();
@@ -63,9 +61,11 @@ bool Player::Judge(std::string_view what, const absl::Status& status) {
   if (status.ok()) return true;
   last_error_ = status;
   if (strict_ || !MayFollowAFault(status)) Fail(what, status);
-  if (absl::IsUnavailable(status) || absl::IsUnknown(status)) stopped_ = true;
+  if (Stopped() || absl::IsUnknown(status)) stopped_ = true;
   return false;
 }
+
+bool Player::Stopped() const { return db_ == nullptr || !db_->Stats().health.ok; }
 
 bool Player::Open() {
   auto opened = Database::Open(kDirectory, shape_.Options(world_));
@@ -139,14 +139,30 @@ bool Player::AdoptState(State state) {
   return true;
 }
 
-void Player::Verify() {
-  if (db_ == nullptr) return;
-  const std::optional<State> state = ReadState(*db_, db_->ListKeyspaces());
-  if (!state.has_value()) return;
-  if (!stopped_ && state->hash() != committed_.hash()) {
-    Fail("the contents are not those that were committed");
+void Player::CheckContents(const State& state) {
+  if (!stopped_) {
+    if (state.hash() != committed_.hash()) Fail("the contents are not those that were committed");
     return;
   }
+  uint64_t number = 0;
+  const std::string* text = state.Find(kDefaultSpace, kNumberKey);
+  if (text != nullptr && !absl::SimpleAtoi(*text, &number)) Fail("the commit number is unreadable");
+  const Bounds bounds = history_->bounds();
+  if (number < bounds.acknowledged || number > bounds.begun) {
+    return Fail(absl::StrFormat("having stopped, it shows %d commits; %d were durable, %d begun",
+                                number, bounds.acknowledged, bounds.begun));
+  }
+  if (state.hash() != history_->hash(number)) Fail("having stopped, it shows no committed state");
+}
+
+void Player::Verify() {
+  if (db_ == nullptr) return;
+  transaction_.reset();
+  savepoints_.clear();
+  const std::optional<State> state = ReadState(*db_, db_->ListKeyspaces());
+  if (!state.has_value()) return;
+  CheckContents(*state);
+  if (!violation_.empty()) return;
   const absl::StatusOr<CheckReport> report = db_->Check();
   if (!Judge("check", report.status()) || report->ok()) return;
   std::string text = absl::StrFormat("check: %d pages leaked", report->leaked_pages);
@@ -168,35 +184,15 @@ void Player::Close() {
   world_->Mark(EncodeAcknowledged(number_));
 }
 
-Operation Player::Choose() {
-  struct Weighted {
-    Operation operation;
-    uint64_t weight;
-  };
-  static constexpr std::array kWeights = {
-      Weighted{Operation::kPutSmall, 14},     Weighted{Operation::kPutLarge, 4},
-      Weighted{Operation::kOverwrite, 8},     Weighted{Operation::kDelete, 8},
-      Weighted{Operation::kDeleteRange, 2},   Weighted{Operation::kSavepoint, 3},
-      Weighted{Operation::kRollbackTo, 2},    Weighted{Operation::kCommitSync, 12},
-      Weighted{Operation::kCommitAsync, 4},   Weighted{Operation::kCommitNone, 4},
-      Weighted{Operation::kRollback, 2},      Weighted{Operation::kBatch, 3},
-      Weighted{Operation::kCheckpoint, 3},    Weighted{Operation::kBackground, 4},
-      Weighted{Operation::kFillLog, 1},       Weighted{Operation::kSnapshotOpen, 2},
-      Weighted{Operation::kSnapshotClose, 2}, Weighted{Operation::kKeyspace, 1},
-      Weighted{Operation::kReopen, 1}};
-  uint64_t total = 0;
-  for (const Weighted& weighted : kWeights) total += weighted.weight;
-  uint64_t drawn = random_.Below(total);
-  for (const Weighted& weighted : kWeights) {
-    if (drawn < weighted.weight) return weighted.operation;
-    drawn -= weighted.weight;
-  }
-  return Operation::kPutSmall;
+void Player::Play(const Script& script) {
+  for (const Step& step : script) Do(step);
 }
 
-void Player::Do(Operation operation) {
+void Player::Do(const Step& step) {
   if (!alive()) return;
+  random_ = fault_injection::SeededRandom(step.choice);
   const bool unsynced = shape_.unsynced_commits;
+  const Operation operation = step.operation;
   switch (operation) {
     case Operation::kPutSmall:
     case Operation::kPutLarge:
@@ -448,7 +444,9 @@ void Player::RenewKeyspace() {
   Commit(Durability::kSync);
   if (!alive() || !Judge("drop a keyspace", db_->DropKeyspace(SpaceName(space)))) return;
   const absl::StatusOr<Keyspace> handle = db_->OpenKeyspace(SpaceName(space));
-  if (Judge("open a keyspace", handle.status())) spaces_.back() = *handle;
+  // Without its handle the player can go on only with a database opened anew.
+  if (!Judge("open a keyspace", handle.status())) return Reopen();
+  spaces_.back() = *handle;
 }
 
 void Player::Reopen() {

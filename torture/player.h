@@ -1,8 +1,8 @@
 // Plays operations on a database in a simulated world, and judges every answer.
 //
-//   Player player(&world, shape, seed, &history);
+//   Player player(&world, shape, &history);
 //   player.Open();
-//   while (player.alive() && ...) player.Do(player.Choose());
+//   player.Play(script);
 //   player.Close();
 //   if (!player.violation().empty()) ...
 //
@@ -26,7 +26,7 @@
 #include "fault_injection/mix.h"
 #include "fault_injection/sim_file_system.h"
 #include "torture/history.h"
-#include "torture/operation.h"
+#include "torture/script.h"
 #include "torture/shape.h"
 #include "torture/state.h"
 
@@ -38,8 +38,7 @@ uint64_t CommitsIn(const Database& database);
 class Player {
  public:
   // All outlive it.
-  Player(fault_injection::SimFileSystem* world, const Shape& shape, uint64_t seed,
-         History* history);
+  Player(fault_injection::SimFileSystem* world, const Shape& shape, History* history);
   ~Player();
 
   // Whether every error is a violation (the default).
@@ -49,10 +48,10 @@ class Player {
   // opened, or there is a violation.
   bool Open();
   // Does nothing once dead.
-  void Do(Operation operation);
-  // By the weights of a usual day.
-  Operation Choose();
-  // Reads everything, and has the database check itself.
+  void Do(const Step& step);
+  void Play(const Script& script);
+  // Reads everything, and has the database check itself. A database that has stopped may show any
+  // state that it may have shown last.
   void Verify();
   void Close();
 
@@ -86,6 +85,8 @@ class Player {
   bool AdoptState(State state);
 
   bool EnsureTransaction();
+  bool Stopped() const;
+  void CheckContents(const State& state);
   void Put(Operation operation);
   void Delete();
   void DeleteRange();
@@ -111,7 +112,7 @@ class Player {
 
   fault_injection::SimFileSystem* const world_;
   const Shape shape_;
-  fault_injection::SeededRandom random_;
+  fault_injection::SeededRandom random_{0};  // of the step that is played
   History* const history_;
   bool strict_ = true;
 
