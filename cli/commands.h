@@ -18,6 +18,7 @@ void AddStatCommand(Program& program);
 void AddCheckCommand(Program& program);
 void AddRecoverCommand(Program& program);
 void AddInspectCommand(Program& program);
+void AddTortureCommand(Program& program);
 
 }  // namespace keel::cli
 

@@ -99,9 +99,10 @@ ExitStatus RunProgram(int argc, const char* const* argv) {
   // order.
   std::signal(SIGPIPE, SIG_IGN);
   Program program;
-  for (const auto add : {AddPutCommand, AddGetCommand, AddDelCommand, AddScanCommand,
-                         AddCountCommand, AddLoadCommand, AddDumpCommand, AddStatCommand,
-                         AddCheckCommand, AddRecoverCommand, AddInspectCommand}) {
+  for (const auto add :
+       {AddPutCommand, AddGetCommand, AddDelCommand, AddScanCommand, AddCountCommand,
+        AddLoadCommand, AddDumpCommand, AddStatCommand, AddCheckCommand, AddRecoverCommand,
+        AddInspectCommand, AddTortureCommand}) {
     add(program);
   }
   try {

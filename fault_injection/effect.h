@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fault_injection/block.h"
+#include "io/file_system.h"
 
 namespace keel::fault_injection {
 
@@ -57,6 +58,7 @@ struct TraceEvent {
   EffectRef effect;
   std::vector<uint64_t> covered;  // ids, ascending
   uint64_t mark = 0;
+  io::SyncPurpose purpose = io::SyncPurpose::kLogFlush;  // of kBarrier
 };
 
 using Trace = std::vector<TraceEvent>;

@@ -44,9 +44,9 @@ void SimDisk::Do(Effect effect) {
   Note({.kind = TraceEvent::Kind::kEffect, .effect = std::move(shared)});
 }
 
-void SimDisk::Barrier(TraceEvent::Kind kind, std::vector<uint64_t> ids) {
+void SimDisk::Barrier(TraceEvent::Kind kind, std::vector<uint64_t> ids, io::SyncPurpose purpose) {
   if (ids.empty()) return;
-  TraceEvent event{.kind = kind, .covered = std::move(ids)};
+  TraceEvent event{.kind = kind, .covered = std::move(ids), .purpose = purpose};
   durability_.Replay(event);
   Note(std::move(event));
 }
@@ -118,16 +118,16 @@ void SimDisk::Cut(InodeId inode, uint64_t size) {
   FreeSpace(inode, BlocksFor(size));
 }
 
-void SimDisk::SyncFile(InodeId inode) {
-  Barrier(TraceEvent::Kind::kBarrier, durability_.OfFile(inode));
+void SimDisk::SyncFile(InodeId inode, io::SyncPurpose purpose) {
+  Barrier(TraceEvent::Kind::kBarrier, durability_.OfFile(inode), purpose);
 }
 
-void SimDisk::SyncDirectory(const std::string& path) {
-  Barrier(TraceEvent::Kind::kBarrier, durability_.OfDirectory(path));
+void SimDisk::SyncDirectory(const std::string& path, io::SyncPurpose purpose) {
+  Barrier(TraceEvent::Kind::kBarrier, durability_.OfDirectory(path), purpose);
 }
 
-void SimDisk::SyncEffects(std::span<const uint64_t> ids) {
-  Barrier(TraceEvent::Kind::kBarrier, {ids.begin(), ids.end()});
+void SimDisk::SyncEffects(std::span<const uint64_t> ids, io::SyncPurpose purpose) {
+  Barrier(TraceEvent::Kind::kBarrier, {ids.begin(), ids.end()}, purpose);
 }
 
 void SimDisk::FailSync(InodeId inode, SeededRandom& random) {

@@ -45,9 +45,9 @@ class SimDisk {
   void Cut(InodeId inode, uint64_t size);
 
   // Syncs.
-  void SyncFile(InodeId inode);
-  void SyncDirectory(const std::string& path);
-  void SyncEffects(std::span<const uint64_t> ids);
+  void SyncFile(InodeId inode, io::SyncPurpose purpose);
+  void SyncDirectory(const std::string& path, io::SyncPurpose purpose);
+  void SyncEffects(std::span<const uint64_t> ids, io::SyncPurpose purpose);
   // Some of what the sync was to cover became durable; what did not is lost.
   void FailSync(InodeId inode, SeededRandom& random);
   // Reads of what failed syncs lost give the old bytes again.
@@ -62,7 +62,7 @@ class SimDisk {
  private:
   void Do(Effect effect);
   void Note(TraceEvent event);
-  void Barrier(TraceEvent::Kind kind, std::vector<uint64_t> ids);
+  void Barrier(TraceEvent::Kind kind, std::vector<uint64_t> ids, io::SyncPurpose purpose = {});
   void FreeSpace(InodeId inode, uint64_t from);
 
   DiskImage current_;

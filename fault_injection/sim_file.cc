@@ -105,7 +105,7 @@ absl::Status SimFile::FinishSync(const SimFileSystem::Begun& begun, const Call& 
   if (world_->options_.space == SpaceModel::kDelayed && !world_->HasRoom(0)) {
     return FailSync(world_->NoSpace(path().native(), call.offset, call.length));
   }
-  world_->disk_.SyncFile(inode_);
+  world_->disk_.SyncFile(inode_, call.purpose);
   return absl::OkStatus();
 }
 
@@ -145,7 +145,7 @@ io::FlushOutcome SimFile::WriteThenSync(uint64_t offset, std::span<const std::by
   absl::MutexLock lock(&world_->mutex_);
   if (begun.error == Fault::kPowerOff) return {absl::OkStatus(), begun.status};
   if (!begun.status.ok()) return {absl::OkStatus(), FailSync(begun.status)};
-  if (!begun.silent.has_value()) world_->disk_.SyncEffects(*written);
+  if (!begun.silent.has_value()) world_->disk_.SyncEffects(*written, purpose);
   return {};
 }
 

@@ -140,7 +140,7 @@ bool SimFileSystem::Overwrite(const std::string& path, uint64_t offset,
   absl::MutexLock lock(&mutex_);
   const InodeId inode = disk_.current().Find(path);
   if (inode == 0) return false;
-  disk_.SyncEffects(disk_.Write(inode, offset, bytes));
+  disk_.SyncEffects(disk_.Write(inode, offset, bytes), io::SyncPurpose::kCheckpointPages);
   return true;
 }
 
@@ -154,7 +154,7 @@ bool SimFileSystem::SetFileSize(const std::string& path, uint64_t size) {
   } else {
     disk_.Cut(inode, size);
   }
-  disk_.SyncFile(inode);
+  disk_.SyncFile(inode, io::SyncPurpose::kCheckpointPages);
   return true;
 }
 
@@ -278,7 +278,7 @@ absl::Status SimFileSystem::SyncDirectory(const std::filesystem::path& path,
   const auto begun = Begin({.kind = CallKind::kSyncDirectory, .path = name, .purpose = purpose});
   if (!begun.status.ok() || begun.silent.has_value()) return begun.status;
   absl::MutexLock lock(&mutex_);
-  disk_.SyncDirectory(name);
+  disk_.SyncDirectory(name, purpose);
   return absl::OkStatus();
 }
 

@@ -21,26 +21,31 @@ using fault_injection::TraceEvent;
 CrashSweep::CrashSweep(const CrashSweepOptions& options, Tally* tally)
     : options_(options), tally_(tally), random_(options.seed) {}
 
-bool CrashSweep::Run() {
-  ++tally_->cases;
+std::optional<CrashFinding> CrashSweep::Run() {
   const std::optional<Recording> recording = RecordWorkload();
-  return recording.has_value() && Sweep(*recording);
+  if (recording.has_value()) Sweep(*recording);
+  return finding_;
 }
 
 std::optional<CrashSweep::Recording> CrashSweep::RecordWorkload() {
   SimFileSystem world({.seed = options_.seed,
                        .direct_io = options_.shape.direct_io,
-                       .quickest_flush = options_.shape.flush});
-  Recording recording;
-  recording.depth = 1;
+                       .quickest_flush = options_.shape.flush},
+                      options_.start);
+  Recording recording{.start = options_.start, .history = options_.history, .depth = 1};
   recording.number = recordings_++;
+  recording.bounds = recording.history.bounds();
   Player player(&world, options_.shape, &recording.history);
   player.Open();
-  player.Play(options_.script);
+  for (const Step& step : options_.script) {
+    if (options_.last_step_only) recording.first = world.TakeTrace().size();
+    player.Do(step);
+  }
   tally_->operations += options_.script.size();
-  if (player.violation().empty()) player.Verify();
+  if (options_.last_step_only) recording.trace = world.TakeTrace();
+  player.Verify();
   player.Close();
-  recording.trace = world.TakeTrace();
+  if (!options_.last_step_only) recording.trace = world.TakeTrace();
   if (!player.violation().empty()) {
     Fail(recording, {}, "without any crash: " + player.violation());
     return std::nullopt;
@@ -56,7 +61,11 @@ bool CrashSweep::Sweep(const Recording& recording) {
     const TraceEvent& happened = recording.trace[event];
     durability.Replay(happened);
     if (happened.kind == TraceEvent::Kind::kMark) DecodeMark(happened.mark, &bounds);
-    if (happened.kind == TraceEvent::Kind::kBarrier || !random_.OneIn(one_in)) continue;
+    if (happened.kind == TraceEvent::Kind::kBarrier) {
+      last_sync_ = happened.purpose;
+      continue;
+    }
+    if (event < recording.first || !random_.OneIn(one_in)) continue;
     ++tally_->crash_points;
     if (!CrashHere(recording, durability, bounds, event)) return false;
     if (images_ >= options_.max_images) return true;
@@ -172,19 +181,16 @@ void CrashSweep::Note(const RecoveryReport& report, const Bounds& bounds, uint64
   tally_->Met("clean after a crash", report.clean && !report.created);
   tally_->Met("a commit survived that nobody had been told of", commits > bounds.acknowledged);
   tally_->Met("a commit that was begun has vanished", commits < bounds.begun);
+  tally_->Met(absl::StrFormat("crash after a sync of: %s", SyncPurposeName(last_sync_)));
   tally_->Met("crash within a recovery (depth 2)", depth == 2);
   tally_->Met("crash within a recovery from such a crash (depth 3)", depth == 3);
 }
 
 bool CrashSweep::Fail(const Recording& recording, const Place& place, const std::string& what) {
-  Violation violation;
-  violation.seed = options_.seed;
-  violation.where =
-      absl::StrFormat("depth %d, event %d of %d, strategy %s, profile %s; %s", recording.depth,
-                      place.event, recording.trace.size(), CrashStrategyName(place.strategy),
-                      CrashProfileName(place.profile), options_.shape.Describe());
-  violation.what = what;
-  tally_->violations.push_back(std::move(violation));
+  const std::string where = absl::StrFormat(
+      "depth %d, event %d of %d, strategy %s, profile %s", recording.depth, place.event,
+      recording.trace.size(), CrashStrategyName(place.strategy), CrashProfileName(place.profile));
+  finding_ = {where, what};
   return false;
 }
 

@@ -24,7 +24,11 @@ namespace keel::torture {
 
 struct CrashSweepOptions {
   Shape shape;
-  Script script;  // the workload
+  fault_injection::DiskImage start;  // settled, and durable
+  History history;                   // of what is on it
+  Script script;                     // the workload
+  // Whether the power is cut during the last step only, and not in the close after it.
+  bool last_step_only = false;
   uint64_t seed = 0;
   size_t after = 20;  // operations after each recovery, before it is verified again
   fault_injection::CrashBudget budget;
@@ -35,12 +39,17 @@ struct CrashSweepOptions {
   uint64_t max_images = ~uint64_t{0};
 };
 
+struct CrashFinding {
+  std::string where;  // depth, event, strategy, profile
+  std::string what;
+};
+
 class CrashSweep {
  public:
   CrashSweep(const CrashSweepOptions& options, Tally* tally);
 
-  // Stops at the first violation. False: there was one.
-  bool Run();
+  // Stops at the first violation, which it returns.
+  std::optional<CrashFinding> Run();
 
  private:
   // A recorded run, and what is known of its beginning.
@@ -48,7 +57,8 @@ class CrashSweep {
     fault_injection::DiskImage start;
     fault_injection::Trace trace;
     History history;
-    Bounds bounds;  // at the start of the trace
+    Bounds bounds;     // at the start of the trace
+    size_t first = 0;  // event at which the power is cut first
     size_t depth = 0;
     uint64_t number = 0;  // of the recording
   };
@@ -77,8 +87,10 @@ class CrashSweep {
   // Commits found in each image, by recording and image: an image that comes again need only be
   // held against the bounds of its new moment.
   absl::flat_hash_map<uint64_t, uint64_t> seen_;
+  io::SyncPurpose last_sync_ = {};  // before the crash point
   uint64_t recordings_ = 0;
   uint64_t images_ = 0;
+  std::optional<CrashFinding> finding_;
 };
 
 }  // namespace keel::torture

@@ -18,6 +18,7 @@ enum class Operation : uint8_t {
   kOverwrite,  // of a key that is there
   kDelete,
   kDeleteRange,
+  kBulk,  // more than fits one log frame: the transaction streams
   kSavepoint,
   kRollbackTo,  // the newest savepoint
   kCommitSync,
@@ -36,10 +37,10 @@ enum class Operation : uint8_t {
 inline constexpr size_t kOperations = static_cast<size_t>(Operation::kReopen) + 1;
 
 inline constexpr std::array<std::string_view, kOperations> kOperationNames = {
-    "put-small", "put-large",    "overwrite",   "delete",       "delete-range",
-    "savepoint", "rollback-to",  "commit-sync", "commit-async", "commit-none",
-    "rollback",  "batch",        "checkpoint",  "background",   "fill-log",
-    "snapshot",  "end-snapshot", "keyspace",    "reopen",
+    "put-small",   "put-large", "overwrite",    "delete",      "delete-range",
+    "bulk",        "savepoint", "rollback-to",  "commit-sync", "commit-async",
+    "commit-none", "rollback",  "batch",        "checkpoint",  "background",
+    "fill-log",    "snapshot",  "end-snapshot", "keyspace",    "reopen",
 };
 inline std::string_view OperationName(Operation operation) {
   return kOperationNames[static_cast<size_t>(operation)];

@@ -13,8 +13,6 @@ namespace keel::torture {
 namespace {
 
 constexpr char kDirectory[] = "/db";
-// Below every other key of the default keyspace.
-constexpr char kNumberKey[] = "#commits";
 constexpr int kDefaultSpace = 0;
 
 std::string SpaceName(int space) { return absl::StrFormat("space%d", space); }
@@ -71,11 +69,12 @@ bool Player::Open() {
   auto opened = Database::Open(kDirectory, shape_.Options(world_));
   if (!Judge("open", opened.status())) return false;
   db_ = *std::move(opened);
-  stopped_ = false;
+  stopped_ = true;  // until its contents and keyspaces are known
   report_ = db_->recovery_report();
   std::optional<State> state = ReadState(*db_, db_->ListKeyspaces());
-  if (!state.has_value() || !AdoptState(*std::move(state))) return false;
-  return OpenSpaces();
+  if (!state.has_value() || !AdoptState(*std::move(state)) || !OpenSpaces()) return false;
+  stopped_ = false;
+  return true;
 }
 
 // The default keyspace holds the number, so only the others have to be made; each is a commit that
@@ -205,6 +204,9 @@ void Player::Do(const Step& step) {
     case Operation::kDeleteRange:
       DeleteRange();
       break;
+    case Operation::kBulk:
+      Bulk();
+      break;
     case Operation::kSavepoint:
       SetSavepoint();
       break;
@@ -307,6 +309,12 @@ void Player::DeleteRange() {
     working_.DeleteRange(space, begin, end);
   }
   CheckOneKey();
+}
+
+// Half a segment, so that it is more than a frame and less than the log may hold.
+void Player::Bulk() {
+  const uint64_t bytes = std::min<uint64_t>(shape_.segment_bytes / 2, 16 << 10);
+  for (uint64_t done = 0; done < bytes && alive(); done += 80) Put(Operation::kPutSmall);
 }
 
 // A transaction sees its own changes.

@@ -32,6 +32,9 @@
 
 namespace keel::torture {
 
+// Holds the number of the newest commit. Below every other key of the default keyspace.
+inline constexpr char kNumberKey[] = "#commits";
+
 // How many commits the database says it holds; 0 if it does not say.
 uint64_t CommitsIn(const Database& database);
 
@@ -90,6 +93,7 @@ class Player {
   void Put(Operation operation);
   void Delete();
   void DeleteRange();
+  void Bulk();
   void SetSavepoint();
   void RollbackTo();
   void Commit(Durability durability);

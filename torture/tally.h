@@ -14,9 +14,11 @@
 
 namespace keel::torture {
 
+enum class Campaign : uint8_t;
+
 // What went wrong, and how to see it again.
 struct Violation {
-  std::string campaign;
+  Campaign campaign = {};
   uint64_t seed = 0;    // of the whole run
   uint64_t number = 0;  // of the case
   std::string where;    // the place in the case: step, strategy, profile, depth, ...

@@ -1,0 +1,239 @@
+#include "torture/campaign.h"
+
+#include <absl/strings/str_format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "torture/crash_sweep.h"
+#include "torture/exhaustive.h"
+#include "torture/fault_case.h"
+#include "torture/schedule.h"
+#include "torture/soak.h"
+
+namespace keel::torture {
+
+using fault_injection::AfterFailedSync;
+using fault_injection::Fault;
+using fault_injection::FaultRule;
+using fault_injection::Mix;
+using fault_injection::SeededRandom;
+
+namespace {
+
+// A workload's faults are spread over so many cases.
+constexpr uint64_t kFaultSlices = 64;
+
+uint64_t SeedOf(const Case& what) { return Mix(Mix(what.seed) ^ what.number); }
+
+// Half of the cases use the tiny geometry, where the most happens in a step.
+Shape ShapeOf(uint64_t seed, uint64_t number) {
+  SeededRandom random(seed);
+  return number % 2 == 0 ? TinyShape() : RandomShape(random);
+}
+
+Script Chosen(Script script, const Case& what) {
+  if (!what.steps.has_value()) return script;
+  Script chosen;
+  for (const size_t index : *what.steps) {
+    if (index < script.size()) chosen.push_back(script[index]);
+  }
+  return chosen;
+}
+
+void Report(const Case& what, const Shape& shape, std::string where, std::string text,
+            Tally* tally) {
+  if (text.empty()) return;
+  if (!where.empty()) where += "; ";
+  tally->violations.push_back({.campaign = what.campaign,
+                               .seed = what.seed,
+                               .number = what.number,
+                               .where = where + shape.Describe(),
+                               .what = std::move(text)});
+}
+
+size_t StepsOf(const Case& what) {
+  switch (what.campaign) {
+    case Campaign::kCrash:
+      return 80;
+    case Campaign::kNested:
+      return 40;
+    case Campaign::kFault:
+      return 200;
+    case Campaign::kSoak:
+      return 4000;
+    case Campaign::kExhaustive:
+    case Campaign::kSchedule:
+      return 0;
+  }
+  return 0;
+}
+
+void RunSweep(const Case& what, Tally* tally) {
+  const uint64_t seed = SeedOf(what);
+  CrashSweepOptions options;
+  options.seed = seed;
+  options.shape = ShapeOf(seed, what.number);
+  options.script = Chosen(MakeScript(options.shape, seed, StepsOf(what)), what);
+  if (what.campaign == Campaign::kNested) {
+    options.max_depth = 3;
+    options.nested_one_in = 24;
+    options.nested_points_one_in = 12;
+    options.max_images = 3000;
+  }
+  CrashSweep sweep(options, tally);
+  const std::optional<CrashFinding> finding = sweep.Run();
+  if (finding.has_value()) Report(what, options.shape, finding->where, finding->what, tally);
+}
+
+// Every kind of error, at one step or from it on, and both behaviours of a cache.
+struct FaultVariant {
+  Fault fault;
+  bool for_ever;
+  AfterFailedSync after_failed_sync;
+};
+
+std::vector<FaultVariant> FaultVariants() {
+  std::vector<FaultVariant> variants;
+  for (const Fault fault : {Fault::kIoError, Fault::kNoSpace, Fault::kQuota, Fault::kNoMemory}) {
+    for (const bool for_ever : {false, true}) {
+      variants.push_back({fault, for_ever, AfterFailedSync::kCached});
+    }
+  }
+  variants.push_back({Fault::kIoError, false, AfterFailedSync::kReverted});
+  variants.push_back({Fault::kIoError, true, AfterFailedSync::kReverted});
+  return variants;
+}
+
+void RunFaults(const Case& what, Tally* tally) {
+  const uint64_t workload = what.number / kFaultSlices;
+  FaultCaseOptions options;
+  options.seed = Mix(Mix(what.seed) ^ workload);
+  options.shape = ShapeOf(options.seed, workload);
+  options.script = Chosen(MakeScript(options.shape, options.seed, StepsOf(what)), what);
+  const uint64_t steps = CountSteps(options);
+  for (uint64_t step = what.number % kFaultSlices; step < steps; step += kFaultSlices) {
+    for (const FaultVariant& variant : FaultVariants()) {
+      options.after_failed_sync = variant.after_failed_sync;
+      const FaultRule rule{.fault = variant.fault,
+                           .from_step = step,
+                           .times = variant.for_ever ? FaultRule::kForEver : 1};
+      const std::string violation = RunWithFaults(options, {rule}, tally);
+      if (violation.empty()) continue;
+      const std::string where = absl::StrFormat("%s from step %d of %d%s", FaultName(variant.fault),
+                                                step, steps, variant.for_ever ? " on" : ", once");
+      return Report(what, options.shape, where, violation, tally);
+    }
+  }
+}
+
+void RunLife(const Case& what, Tally* tally) {
+  SoakOptions options;
+  options.seed = SeedOf(what);
+  options.shape = ShapeOf(options.seed, what.number);
+  options.script = Chosen(MakeScript(options.shape, options.seed, StepsOf(what)), what);
+  Report(what, options.shape, "", RunSoak(options, tally), tally);
+}
+
+bool Fails(const Case& what) {
+  Tally tally;
+  RunCase(what, &tally);
+  return !tally.violations.empty();
+}
+
+}  // namespace
+
+char CampaignLetter(Campaign campaign) {
+  return static_cast<char>('A' + static_cast<int>(campaign));
+}
+
+std::string_view CampaignName(Campaign campaign) {
+  switch (campaign) {
+    case Campaign::kCrash:
+      return "crash sweep";
+    case Campaign::kNested:
+      return "crashes within recoveries";
+    case Campaign::kFault:
+      return "error sweep";
+    case Campaign::kExhaustive:
+      return "every short sequence";
+    case Campaign::kSoak:
+      return "soak";
+    case Campaign::kSchedule:
+      return "schedules";
+  }
+  return "unknown";
+}
+
+std::optional<Campaign> CampaignOf(char letter) {
+  for (const Campaign campaign : kCampaigns) {
+    if (CampaignLetter(campaign) == letter) return campaign;
+  }
+  return std::nullopt;
+}
+
+uint64_t CasesToMeetAll(Campaign campaign) {
+  switch (campaign) {
+    case Campaign::kCrash:
+      return 20;
+    case Campaign::kNested:
+      return 10;
+    case Campaign::kFault:
+      return 64;
+    case Campaign::kExhaustive:
+      return 144;
+    case Campaign::kSoak:
+      return 100;
+    case Campaign::kSchedule:
+      return 100;
+  }
+  return 0;
+}
+
+void RunCase(const Case& what, Tally* tally) {
+  ++tally->cases;
+  switch (what.campaign) {
+    case Campaign::kCrash:
+    case Campaign::kNested:
+      return RunSweep(what, tally);
+    case Campaign::kFault:
+      return RunFaults(what, tally);
+    case Campaign::kExhaustive:
+      return Report(what, TinyShape(), "", RunSequence(what.seed, what.number, tally), tally);
+    case Campaign::kSoak:
+      return RunLife(what, tally);
+    case Campaign::kSchedule:
+      return Report(what, TinyShape(), "", RunSchedule(what.seed, what.number, tally), tally);
+  }
+}
+
+size_t ScriptSteps(const Case& what) { return StepsOf(what); }
+
+Case Shrink(const Case& failing, int attempts) {
+  std::vector<size_t> best;
+  if (failing.steps.has_value()) {
+    best = *failing.steps;
+  } else {
+    for (size_t i = 0; i < StepsOf(failing); ++i) best.push_back(i);
+  }
+  const auto with = [&failing](std::vector<size_t> steps) {
+    return Case{failing.campaign, failing.seed, failing.number, std::move(steps)};
+  };
+  for (size_t piece = best.size() / 2; piece > 0; piece /= 2) {
+    for (size_t at = 0; at < best.size() && attempts > 0; --attempts) {
+      std::vector<size_t> fewer = best;
+      const auto begin = fewer.begin() + static_cast<ptrdiff_t>(at);
+      const size_t count = std::min(piece, fewer.size() - at);
+      fewer.erase(begin, begin + static_cast<ptrdiff_t>(count));
+      if (Fails(with(fewer))) {
+        best = std::move(fewer);
+      } else {
+        at += piece;
+      }
+    }
+  }
+  return with(best);
+}
+
+}  // namespace keel::torture
