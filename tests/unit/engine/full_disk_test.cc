@@ -154,6 +154,39 @@ TEST_F(FullDiskTest, G5_WhatIsOverwrittenGivesItsSpaceBack) {
   EXPECT_EQ(disk_.used(), Capacity());
 }
 
+// What deletes freed comes back with the next checkpoint: one is made for it, though the log is short.
+TEST_F(FullDiskTest, G5_CheckpointsReturnWhatWasFreedWithoutBeingAsked) {
+  FillUp();
+  KEEL_ASSERT_OK(db_->DeleteRange(KeyRange("k000100", "k001900")));
+  const uint64_t generation = db_->Stats().checkpoints.generation;
+  const uint64_t free = db_->Stats().pages.free_pages;
+  KEEL_ASSERT_OK(db_->RunBackgroundWork());
+  EXPECT_GT(db_->Stats().checkpoints.generation, generation);
+  KEEL_ASSERT_OK(db_->RunBackgroundWork());
+  KEEL_ASSERT_OK(db_->Put("one", Value()));
+  EXPECT_GT(db_->Stats().pages.free_pages, free + 300);
+  const uint64_t idle = db_->Stats().checkpoints.generation;
+  KEEL_ASSERT_OK(db_->RunBackgroundWork());
+  KEEL_ASSERT_OK(db_->RunBackgroundWork());
+  EXPECT_LE(db_->Stats().checkpoints.generation, idle + 1);
+}
+
+// Deletes leave the checkpoint's part of the reserve: as many pages as the catalogue has, and not one more.
+TEST_F(FullDiskTest, G5_CheckpointsGoOnWithTheirPartOfTheReserveAlone) {
+  const int stored = FillUp();
+  const Snapshot snapshot = db_->GetSnapshot();
+  absl::Status status;
+  for (int i = 0; status.ok() && i < stored; i += 4) status = db_->Delete(Numbered("k", i));
+  ASSERT_TRUE(absl::IsResourceExhausted(status)) << status;
+  for (int round = 0; round < 10; ++round) {
+    KEEL_ASSERT_OK(db_->OpenKeyspace("extra").status());  // takes no page of a tree
+    KEEL_ASSERT_OK(db_->Checkpoint());
+    KEEL_ASSERT_OK(db_->DropKeyspace("extra"));
+    KEEL_ASSERT_OK(db_->Checkpoint());
+  }
+  EXPECT_LE(db_->Stats().pages.free_pages, 2U);
+}
+
 TEST_F(FullDiskTest, G5_TheErrorNamesTheSnapshotThatHoldsTheSpace) {
   const int stored = FillUp();
   std::vector<Snapshot> snapshots;
