@@ -1,10 +1,12 @@
 // A full disk (G5): not one free byte, and reads, deletes, checkpoints, closing and opening work all the same.
 
+#include <random>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "tests/support/seed.h"
 #include "tests/unit/engine/failing_disk.h"
 
 namespace keel::testing {
@@ -38,6 +40,27 @@ class FullDiskTest : public FailingDiskTest {
     return stored;
   }
   uint64_t Capacity() { return disk_.used() + *disk_.FreeSpace("/db"); }
+
+  // One acknowledged change of random kind; ordinary writes may be refused.
+  void Change(std::mt19937_64& random, Contents* model) {
+    const std::string key = Numbered("k", static_cast<int>(random() % 1500));
+    const std::string value(100 + random() % 3000, static_cast<char>('a' + random() % 26));
+    const uint64_t kind = random() % 100;
+    if (kind < 45) {
+      const absl::Status status = db_->Put(key, value);
+      EXPECT_TRUE(status.ok() || absl::IsResourceExhausted(status)) << status;
+      if (status.ok()) (*model)[key] = value;
+    } else if (kind < 97) {
+      KEEL_EXPECT_OK(db_->Delete(key));
+      model->erase(key);
+    } else if (kind < 99) {
+      const std::string end = key + "5";  // that key alone
+      KEEL_EXPECT_OK(db_->DeleteRange(KeyRange(key, end)));
+      model->erase(key);
+    } else {
+      KEEL_EXPECT_OK(db_->Checkpoint());
+    }
+  }
 
   std::string refusal_;
 };
@@ -124,6 +147,28 @@ TEST_F(FullDiskTest, G5_RecoveryNeedsNoFreeBlock) {
     KEEL_EXPECT_OK(db_->Delete("k000001"));
     KEEL_EXPECT_OK(db_->Delete("k000002"));
     left = *db_->Count();
+  }
+}
+
+// Whatever is done on a full disk, and whenever the power goes: what is left opens again without a free block, has
+// all that was acknowledged, and deletes work on it.
+TEST_F(FullDiskTest, G5_AfterAnyCrashItOpensAgain) {
+  options_.checkpoint_log_bytes = uint64_t{64}
+                                  << 20;  // checkpoints are made for want of room alone
+  KEEL_ASSERT_OK(db_->Close());
+  Open();
+  FillUp(1200);
+  std::mt19937_64 random(TestSeed());
+  Contents model = ReadAll(*db_);
+  MemoryFileSystem* disk = &disk_;
+  for (int crash = 0; crash < 30; ++crash) {
+    const uint64_t operations = random() % 300;
+    for (uint64_t i = 0; i < operations; ++i) Change(random, &model);
+    OpenOn(disk->AfterCrash(random));
+    ASSERT_NE(db_, nullptr) << "crash " << crash;
+    disk = image_.get();
+    ASSERT_EQ(ReadAll(*db_), model) << "crash " << crash;
+    ExpectSound();
   }
 }
 
