@@ -19,6 +19,8 @@ constexpr uint64_t kRoomPages = 64;
 constexpr uint64_t kRoomBytes = uint64_t{1} << 20;
 // Where the file system does not say what is free: no reason to warn.
 constexpr uint64_t kUnknownBytes = uint64_t{1} << 60;
+// Snapshots looked at in search of the one that holds most: the oldest, since looking takes the registry's lock.
+constexpr size_t kHoldersMax = 32;
 
 }  // namespace
 
@@ -139,7 +141,7 @@ absl::Status Database::Impl::ExplainFailure(const absl::Status& status) {
 
 std::optional<engine::VersionRegistry::SnapshotFigures> Database::Impl::BiggestHolder() const {
   std::optional<engine::VersionRegistry::SnapshotFigures> biggest;
-  for (engine::VersionRegistry::SnapshotFigures& snapshot : registry_.Snapshots()) {
+  for (engine::VersionRegistry::SnapshotFigures& snapshot : registry_.Snapshots(kHoldersMax)) {
     if (snapshot.pages_held == 0) continue;
     if (!biggest || snapshot.pages_held > biggest->pages_held) biggest = std::move(snapshot);
   }

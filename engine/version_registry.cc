@@ -146,10 +146,11 @@ uint64_t VersionRegistry::Reclaim(uint64_t max_pages) {
   return remaining;
 }
 
-std::vector<VersionRegistry::SnapshotFigures> VersionRegistry::Snapshots() const {
+std::vector<VersionRegistry::SnapshotFigures> VersionRegistry::Snapshots(size_t most) const {
   absl::MutexLock lock(&mutex_);
   std::vector<SnapshotFigures> figures;
   for (const auto& [epoch, group] : snapshots_) {
+    if (figures.size() == most) break;
     const pager::Reclaimer::Held held = reclaimer_.HeldBy(epoch);
     figures.push_back(
         {epoch, group.lsn, group.count, group.oldest, held.alone + held.shared, group.label});

@@ -14,6 +14,7 @@
 #include <absl/time/time.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -104,7 +105,8 @@ class VersionRegistry {
     uint64_t pages_held = 0;
     std::string label;
   };
-  std::vector<SnapshotFigures> Snapshots() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The oldest `most`.
+  std::vector<SnapshotFigures> Snapshots(size_t most = SIZE_MAX) const ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t dead_pages_held() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Commits that are published but not visible.
   uint64_t pending() const ABSL_LOCKS_EXCLUDED(mutex_);

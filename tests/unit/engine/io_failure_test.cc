@@ -87,6 +87,34 @@ TEST_F(IoFailureTest, G4_FailedLogSyncIsUnknownThenUnavailable) {
   ReopenAfterStop();
 }
 
+// Delayed allocation: the sync finds that there is no room for what was written. It is a failed sync like any other.
+TEST_F(IoFailureTest, G4_ASyncThatMeetsAFullDiskStops) {
+  for (const io::SyncPurpose purpose :
+       {io::SyncPurpose::kLogFlush, io::SyncPurpose::kCheckpointPages,
+        io::SyncPurpose::kSuperblock}) {
+    KEEL_ASSERT_OK(db_->Put("kept", "1"));
+    Fail(Syncs(purpose), 1, absl::StatusCode::kResourceExhausted);
+    db_->Put("doubt", "1").IgnoreError();
+    EXPECT_FALSE(db_->Checkpoint().ok());
+    ExpectStopped();
+    ReopenAfterStop();
+  }
+}
+
+// Pages that find no room, on a disk that promised it: the checkpoint is tried again, commits go on.
+TEST_F(IoFailureTest, G5_PageWritesThatMeetAFullDiskAreTriedAgain) {
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  Fail(DataWrites(), kForever, absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(absl::IsResourceExhausted(db_->Checkpoint()));
+  EXPECT_EQ(State(), HealthState::kDegraded);
+  KEEL_EXPECT_OK(db_->Put("more", "1"));
+  Heal();
+  Wait(absl::Seconds(1));
+  KEEL_EXPECT_OK(db_->RunBackgroundWork());
+  EXPECT_EQ(State(), HealthState::kHealthy);
+  ExpectSound();
+}
+
 // A directory whose sync failed may have lost the new segment: it is not used, the log goes on without.
 TEST_F(IoFailureTest, G4_AFailedDirectorySyncCostsASegmentAndNothingElse) {
   const auto directory = [](const Call& call) { return call.kind == Call::Kind::kSyncDirectory; };
