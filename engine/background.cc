@@ -178,7 +178,7 @@ absl::Status Background::RunOnce() {
   MaintainLog();
   MaintainPages();
   Database::Impl& db = *database_;
-  const absl::Status status = db.CheckpointDue() ? db.RunCheckpoint(/*clean=*/false) : db.Usable();
+  absl::Status status = db.CheckpointDue() ? db.RunCheckpoint(/*clean=*/false) : db.Usable();
   db.LookAtHealth();
   return status;
 }

@@ -50,7 +50,7 @@ absl::Status Database::Impl::RunCheckpoint(bool clean) {
   const absl::Duration begin = Now();
   const uint64_t written = storage_->cache->stats().pages_written;
   bool fatal = false;
-  const absl::Status status = checkpointer_.Run(clean, &fatal);
+  absl::Status status = checkpointer_.Run(clean, &fatal);
   if (fatal) Stop(status);
   NoteCheckpoint(status);
   if (options_.listener != nullptr) {

@@ -61,7 +61,6 @@ bool Legal(HealthState from, HealthState to) {
     case HealthState::kHealthy:
       return to == HealthState::kDegraded || to == HealthState::kStopped;
     case HealthState::kDegraded:
-      return true;
     case HealthState::kReadOnly:
       return true;
     case HealthState::kStopped:

@@ -89,7 +89,7 @@ absl::Status TransactionLog::ReserveCommit() {
 }
 
 absl::Status TransactionLog::ReserveLog(uint64_t bytes, uint64_t records) {
-  const absl::Status status = log_->Reserve(bytes, records);
+  absl::Status status = log_->Reserve(bytes, records);
   if (!IsDiskFull(status) || !make_room_()) return status;
   return log_->Reserve(bytes, records);
 }

@@ -42,7 +42,7 @@ std::string_view Advice(int error) {
   }
 }
 
-absl::Status OfErrno(int error, std::string message) {
+absl::Status OfErrno(int error, const std::string& message) {
   absl::Status status(CodeOfErrno(error), message);
   const bool disk_full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   return disk_full ? MarkDiskFull(std::move(status)) : status;
