@@ -1,10 +1,16 @@
 #include "base/status.h"
 
+#include <absl/strings/cord.h>
+
 namespace keel {
 
 absl::Status WithContext(const absl::Status& status, std::string_view context) {
   if (status.ok()) return status;
-  return absl::Status(status.code(), absl::StrFormat("%s: %s", context, MessageOf(status)));
+  absl::Status result(status.code(), absl::StrFormat("%s: %s", context, MessageOf(status)));
+  status.ForEachPayload([&result](absl::string_view type, const absl::Cord& payload) {
+    result.SetPayload(type, payload);
+  });
+  return result;
 }
 
 std::string Printable(std::string_view bytes, size_t max_bytes) {

@@ -51,7 +51,7 @@ absl::Status MakeStatus(absl::StatusCode code, const absl::FormatSpec<Args...>& 
   return absl::Status(code, absl::StrFormat(format, args...));
 }
 
-// `status` with "<context>: " in front of its message; OK stays OK.
+// `status` with "<context>: " in front of its message, and all else as it was; OK stays OK.
 absl::Status WithContext(const absl::Status& status, std::string_view context);
 
 // The message of a status as a std::string_view (valid while `status` lives).

@@ -12,6 +12,7 @@ constexpr double kWriteBackShare = 0.4;   // of frames dirty, from which pages a
 constexpr uint64_t kReclaimBatch = 4096;  // deaths examined in one go
 constexpr absl::Duration kPagePeriod = absl::Milliseconds(50);
 constexpr absl::Duration kCheckpointPeriod = absl::Seconds(1);
+constexpr absl::Duration kLookPeriod = absl::Seconds(1);  // at the figures that warnings come from
 constexpr int kQuietRounds = 3;  // of the log thread, before it sleeps until woken
 
 }  // namespace
@@ -115,9 +116,7 @@ void Background::CheckpointLoop() {
       absl::MutexLock lock(&mutex_);
       return checkpoints_begun_ != checkpoints_ended_;
     }();
-    const bool due =
-        database_->log_bytes_since_checkpoint() >= database_->options().checkpoint_log_bytes;
-    if (!asked && !due) continue;
+    if (!asked && !database_->CheckpointDue()) continue;
     uint64_t begun = 0;
     {
       absl::MutexLock lock(&mutex_);
@@ -150,16 +149,28 @@ void Background::MaintainPages() {
   while (db.registry().Reclaim(kReclaimBatch) > 0) {
   }
   cache.Replenish();
+  if (!page_pause_.Over(db.Now())) return;
   while (cache.DirtyAbove(kWriteBackShare)) {
     const absl::StatusOr<size_t> written = cache.WriteBack(kWriteBatch);
-    // An error stays with the page, which stays dirty; the checkpoint that needs it reports it.
-    if (!written.ok() || *written == 0) break;
+    if (!written.ok()) {  // the pages stay changed, and are tried again
+      page_pause_.NoteFailure(db.Now());
+      db.NotePageWrites(written.status());
+      break;
+    }
+    if (*written == 0) break;
+    page_pause_.NoteSuccess();
+    db.NotePageWrites(absl::OkStatus());
   }
 }
 
 void Background::PageLoop() {
+  absl::Duration next_look = -absl::InfiniteDuration();
   do {
     MaintainPages();
+    const absl::Duration now = database_->Now();
+    if (now < next_look) continue;
+    next_look = now + kLookPeriod;
+    database_->LookAtHealth();
   } while (WaitFor(page_signal_, kPagePeriod));
 }
 
@@ -167,10 +178,9 @@ absl::Status Background::RunOnce() {
   MaintainLog();
   MaintainPages();
   Database::Impl& db = *database_;
-  if (db.log_bytes_since_checkpoint() >= db.options().checkpoint_log_bytes) {
-    return db.RunCheckpoint(/*clean=*/false);
-  }
-  return db.Usable();
+  absl::Status status = db.CheckpointDue() ? db.RunCheckpoint(/*clean=*/false) : db.Usable();
+  db.LookAtHealth();
+  return status;
 }
 
 }  // namespace keel::engine

@@ -19,6 +19,8 @@
 
 #include <keel/database.h>
 
+#include "engine/retry_pause.h"
+
 namespace keel::engine {
 
 // Thread-safe.
@@ -71,6 +73,7 @@ class Background {
   std::atomic<bool> log_asleep_ = false;
   std::atomic<uint64_t> async_lsn_ = 0;     // end of the newest kAsync commit
   std::atomic<uint64_t> last_flushed_ = 0;  // of the log thread's previous round
+  RetryPause page_pause_{absl::Milliseconds(100), absl::Seconds(10)};
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

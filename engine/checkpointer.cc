@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/disk_full.h"
 #include "base/status.h"
 #include "btree/young_pages.h"
 
@@ -116,9 +117,12 @@ absl::Status Checkpointer::SizeCatalogue(Attempt& attempt, uint64_t pages) {
     have.resize(pages);
   }
   while (have.size() < pages) {
-    KEEL_ASSIGN_OR_RETURN(const pager::PageRun run,
-                          storage_->space->AllocateAny(pages - have.size(), SpaceUse::kCheckpoint));
-    for (uint64_t i = 0; i < run.count; ++i) have.push_back(PageId{run.first.value + i});
+    const absl::StatusOr<pager::PageRun> run =
+        storage_->space->AllocateAny(pages - have.size(), SpaceUse::kCheckpoint);
+    // The catalogue before the last one may still wait for somebody to take it back.
+    if (IsDiskFull(run.status()) && TakeBackRetired()) continue;
+    KEEL_RETURN_IF_ERROR(run.status());
+    for (uint64_t i = 0; i < run->count; ++i) have.push_back(PageId{run->first.value + i});
   }
   return absl::OkStatus();
 }
@@ -220,6 +224,14 @@ void Checkpointer::Abandon(const Attempt& attempt) {
   storage_->space->FinishCheckpoint(false);
   FreeCatalogue(attempt.catalogue_pages);
   registry_->ReleaseKeeper(attempt.version->epoch);
+}
+
+bool Checkpointer::TakeBackRetired() {
+  pager::PageSet ready;
+  storage_->cache->CollectRetired(&ready);
+  if (ready.empty()) return false;
+  storage_->space->Free(ready);
+  return true;
 }
 
 void Checkpointer::FreeCatalogue(const std::vector<PageId>& pages) {

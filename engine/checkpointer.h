@@ -89,6 +89,7 @@ class Checkpointer {
   void ReserveSpace(const Version& version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Abandon(const Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeCatalogue(const std::vector<PageId>& pages);
+  bool TakeBackRetired();
   void Record(const absl::Status& status, absl::Duration duration, uint64_t pages);
 
   Storage* storage_;

@@ -25,8 +25,10 @@ absl::Status CommitOne(Database::Impl& database, Keyspace keyspace, Operation op
   return database.CommitOperations({&operation, 1}, options).status();
 }
 
-std::shared_ptr<engine::SharedVersion> ShareVisible(const std::shared_ptr<Database::Impl>& impl) {
-  return std::make_shared<engine::SharedVersion>(engine::SharedVersion{impl, impl->KeepVisible()});
+std::shared_ptr<engine::SharedVersion> ShareVisible(const std::shared_ptr<Database::Impl>& impl,
+                                                    std::string_view label = {}) {
+  return std::make_shared<engine::SharedVersion>(
+      engine::SharedVersion{impl, impl->KeepVisible(label)});
 }
 
 }  // namespace
@@ -78,10 +80,10 @@ absl::StatusOr<Lsn> Database::Write(const WriteBatch& batch, WriteOptions option
   return impl_->CommitBatch(batch, options);
 }
 
-Snapshot Database::GetSnapshot() const {
+Snapshot Database::GetSnapshot(std::string_view label) const {
   auto snapshot = std::make_shared<Snapshot::Impl>();
   if (impl_->InForkedChild()) return Snapshot(nullptr);  // answers FailedPrecondition
-  snapshot->version = ShareVisible(impl_);
+  snapshot->version = ShareVisible(impl_, label);
   return Snapshot(std::move(snapshot));
 }
 

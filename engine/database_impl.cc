@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/disk_full.h"
 #include "base/status.h"
 #include "btree/tree_check.h"
 #include "engine/access.h"
@@ -57,7 +58,9 @@ Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> st
       applier_(storage_->session.get(), &working_),
       working_number_(checkpoint->number),
       working_lsn_(checkpoint->lsn),
-      checkpointer_(storage_.get(), &registry_, std::move(catalogue_pages)) {
+      checkpointer_(storage_.get(), &registry_, std::move(catalogue_pages)),
+      health_(options.listener, options.read_only),
+      health_watch_(&health_) {
   // Redo ends with free pages to spare, or with those that only deletes may use.
   applier_.set_space_for_puts(pager::SpaceUse::kDelete);
 }
@@ -88,7 +91,8 @@ absl::Status Database::Impl::Start(std::unique_ptr<wal::LogWriter> log, Recovery
   applier_.set_space_for_puts(pager::SpaceUse::kOrdinary);
   transaction_log_ =
       std::make_unique<engine::TransactionLog>(storage_->log.get(), options_.checkpoint_log_bytes,
-                                               options_.memory_bytes / kMemoryShareOfTransaction);
+                                               options_.memory_bytes / kMemoryShareOfTransaction,
+                                               [this] { return MakeRoom(Shortage::kLog); });
   const absl::Duration begin = storage_->clock().Now();
   KEEL_RETURN_IF_ERROR(RunCheckpoint(/*clean=*/false));
   report->checkpoint_time = storage_->clock().Now() - begin;
@@ -112,43 +116,19 @@ absl::Status Database::Impl::Usable() const {
   return gate_.open() ? absl::OkStatus() : Closed();
 }
 
-absl::Status Database::Impl::CheckWritable() const {
-  if (options_.read_only) {
-    return absl::FailedPreconditionError("the database was opened read-only");
-  }
-  if (!stopped_.load(std::memory_order_acquire)) [[likely]]
-    return absl::OkStatus();
-  absl::MutexLock lock(&health_mutex_);
-  return health_;
-}
-
-void Database::Impl::Stop(const absl::Status& reason) {
-  {
-    absl::MutexLock lock(&health_mutex_);
-    if (!health_.ok()) return;
-    health_ = MakeStatus(absl::StatusCode::kUnavailable,
-                         "the database stopped taking commits after an I/O failure (%s); reads go "
-                         "on; reopen it to recover what is durable",
-                         MessageOf(reason));
-    stopped_.store(true, std::memory_order_release);
-  }
-  writer_lock_.Fail(CheckWritable());
-  storage_->cache->StopWriting(reason, checkpointer_.epoch());
-  if (options_.listener != nullptr) options_.listener->OnStopped(MessageOf(reason));
-}
-
 // --- the writer ---
 
 absl::Status Database::Impl::AcquireWriter(absl::Duration timeout, std::string_view label) {
-  KEEL_RETURN_IF_ERROR(CheckWritable());
+  KEEL_RETURN_IF_ERROR(CheckCommitsTaken());
   KEEL_RETURN_IF_ERROR(writer_lock_.Acquire(timeout, label));
-  absl::Status status = CheckWritable();
+  absl::Status status = CheckCommitsTaken();
   if (status.ok()) status = WaitForLogRoom();
   if (!status.ok()) {
     writer_lock_.Release();
     return status;
   }
   transaction_log_->Begin(CommitNumber{working_number_.value + 1});
+  has_puts_ = false;
   return absl::OkStatus();
 }
 
@@ -160,25 +140,13 @@ uint64_t Database::Impl::log_bytes_since_checkpoint() const {
   return end > begin ? end - begin : 0;
 }
 
-// Commits wait here when the log has grown to twice its setting: a checkpoint never waits for them.
-absl::Status Database::Impl::WaitForLogRoom() {
-  const uint64_t bytes = log_bytes_since_checkpoint();
-  if (bytes < options_.checkpoint_log_bytes) [[likely]]
-    return absl::OkStatus();
-  if (bytes < 2 * options_.checkpoint_log_bytes) {
-    if (options_.background == Background::kThreads) background_->RequestCheckpoint();
-    return absl::OkStatus();
-  }
-  // What is published but not yet flushed would keep the checkpoint from cutting the log.
-  KEEL_RETURN_IF_ERROR(FlushThrough(working_lsn_));
-  return WithContext(background_->AwaitCheckpoint(),
-                     "the log has reached its limit and cannot be cut");
-}
-
 absl::Status Database::Impl::ApplyAndLog(const Operation& operation) {
   KEEL_RETURN_IF_ERROR(transaction_log_->failure());
-  KEEL_RETURN_IF_ERROR(applier_.Apply(operation));
-  return transaction_log_->Add(operation);
+  absl::Status status = applier_.Apply(operation);
+  if (IsDiskFull(status) && MakeRoom(Shortage::kPages)) status = applier_.Apply(operation);
+  if (status.ok()) status = transaction_log_->Add(operation);
+  has_puts_ |= operation.kind == OperationKind::kPut;
+  return ExplainFailure(status);
 }
 
 void Database::Impl::RestoreWorking() {
@@ -197,11 +165,6 @@ void Database::Impl::RollbackWriter() {
   writer_lock_.Release();
 }
 
-void Database::Impl::StopOnFailure() {
-  if (const absl::Status grown = storage_->space->failed_sync(); !grown.ok()) Stop(grown);
-  if (const absl::Status log = storage_->log->failure(); !log.ok()) Stop(log);
-}
-
 void Database::Impl::PublishWorking() {
   applier_.ForgetSavepoints();
   pager::WriteSession::Publication publication = storage_->session->Publish();
@@ -211,12 +174,13 @@ void Database::Impl::PublishWorking() {
 
 absl::StatusOr<Lsn> Database::Impl::PublishWriter() {
   KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
-  KEEL_RETURN_IF_ERROR(transaction_log_->ReserveCommit());
+  KEEL_RETURN_IF_ERROR(ExplainFailure(transaction_log_->ReserveCommit()));
   if constexpr (kParanoid) KEEL_RETURN_IF_ERROR(ParanoidCheck());
   KEEL_ASSIGN_OR_RETURN(const Lsn lsn, transaction_log_->Commit());
   ++working_number_.value;
   working_lsn_ = lsn;
   PublishWorking();
+  if (has_puts_ && writes_refused_.load(std::memory_order_relaxed)) writes_refused_.store(false);
   return lsn;
 }
 
@@ -398,35 +362,17 @@ Lsn Database::Impl::durable_lsn() const {
   return std::max(storage_->log->durable(), checkpointer_.lsn());
 }
 
-absl::Status Database::Impl::RunCheckpoint(bool clean) {
-  const absl::Duration begin = storage_->clock().Now();
-  const uint64_t written = storage_->cache->stats().pages_written;
-  bool fatal = false;
-  const absl::Status status = checkpointer_.Run(clean, &fatal);
-  if (fatal) Stop(status);
-  if (options_.listener != nullptr) {
-    EventListener::CheckpointEnd event;
-    event.pages_written = storage_->cache->stats().pages_written - written;
-    event.bytes_written = event.pages_written * storage_->cache->page_bytes();
-    event.duration = storage_->clock().Now() - begin;
-    event.ok = status.ok();
-    event.message = MessageOf(status);
-    options_.listener->OnCheckpointEnd(event);
-  }
-  return status;
-}
-
 absl::Status Database::Impl::Checkpoint() {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
-  KEEL_RETURN_IF_ERROR(CheckWritable());
+  KEEL_RETURN_IF_ERROR(CheckRunning());
   return RunCheckpoint(/*clean=*/false);
 }
 
 absl::Status Database::Impl::RunBackgroundWork() {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
-  KEEL_RETURN_IF_ERROR(CheckWritable());
+  KEEL_RETURN_IF_ERROR(CheckRunning());
   return background_->RunOnce();
 }
 
@@ -467,7 +413,7 @@ absl::Status Database::Impl::CloseStorage() {
   if (background_ != nullptr) background_->Stop();
   absl::Status status = absl::OkStatus();
   if (!options_.read_only) {
-    status = CheckWritable();
+    status = CheckRunning();
     if (status.ok()) status = FlushThrough(working_lsn_);
     if (status.ok()) {
       registry_.AdvanceVisible(working_lsn_);

@@ -39,6 +39,9 @@
 #include "engine/background.h"
 #include "engine/call_gate.h"
 #include "engine/checkpointer.h"
+#include "engine/health.h"
+#include "engine/health_watch.h"
+#include "engine/retry_pause.h"
 #include "engine/storage.h"
 #include "engine/transaction_log.h"
 #include "engine/version_registry.h"
@@ -83,7 +86,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // The value in a slot, pinned or copied; a large one is read.
   absl::StatusOr<PinnedValue> Materialize(pager::PageSource& pages, pager::PageHandle leaf,
                                           const btree::ValueSlot& slot);
-  engine::VersionKeeper KeepVisible();
+  engine::VersionKeeper KeepVisible(std::string_view label = {});
   absl::StatusOr<KeyspaceId> Resolve(const engine::TreeState& state, Keyspace keyspace) const;
   std::vector<KeyspaceInfo> ListKeyspaces();
   absl::StatusOr<CheckReport> Check(const CheckOptions& options);
@@ -179,21 +182,47 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
     absl::Status status_;
   };
 
-  absl::Status CheckWritable() const;
-  absl::Status WaitForLogRoom();
+  absl::Duration Now() const { return storage_->clock().Now(); }
   absl::Status FinishCommit(Lsn lsn, Durability durability);
   absl::StatusOr<Lsn> PublishWriter();
   void RestoreWorking();
   // The working state becomes a version that ends at working_lsn_.
   void PublishWorking();
-  // Stops if the log, or a growth's sync, has failed for good (G4).
-  void StopOnFailure();
   absl::Status FlushThrough(Lsn lsn);
-  void Stop(const absl::Status& reason);
-  absl::Status RunCheckpoint(bool clean);
   absl::Status CloseStorage();
   uint64_t log_bytes_since_checkpoint() const;
   absl::Status ParanoidCheck();
+
+  // --- failures and limits (engine/database_health.cc) ---
+
+  // Not opened read-only, and not stopped.
+  absl::Status CheckRunning() const;
+  // Also that the log may grow.
+  absl::Status CheckCommitsTaken();
+  absl::Status WaitForLogRoom();
+  uint64_t log_bytes_max() const { return 2 * options_.checkpoint_log_bytes; }
+  void Stop(const absl::Status& reason);
+  // Stops if the log, or a growth's sync, has failed for good (G4).
+  void StopOnFailure();
+  absl::Status RunCheckpoint(bool clean);
+  void NoteCheckpoint(const absl::Status& status);
+  // Whether one is to be made that nobody asked for.
+  bool CheckpointDue() const;
+  // What a full disk lacks.
+  enum class Shortage : uint8_t { kPages, kLog };
+  // Has a checkpoint made if that may give back what is lacking. True: try again. REQUIRES: the writer lock.
+  bool MakeRoom(Shortage shortage);
+  // The answer to a commit that failed before anything went to the log: of a full disk it names the holder of
+  // space.
+  absl::Status ExplainFailure(const absl::Status& status);
+  // The snapshot that holds most dead pages, if any holds some.
+  std::optional<engine::VersionRegistry::SnapshotFigures> BiggestHolder() const;
+  std::string DescribeHolder() const;
+  // What became of pages written in the background.
+  void NotePageWrites(const absl::Status& status);
+  // Early warnings; the end of a full disk.
+  void LookAtHealth();
+  void FillDiskFigures(engine::HealthFigures* figures) const;
 
   const Options options_;
   const uint32_t process_;  // fork generation at open
@@ -210,13 +239,15 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::Applier applier_;
   CommitNumber working_number_;
   Lsn working_lsn_;
-  uint64_t redone_ = 0;  // transactions repeated but not yet published
+  uint64_t redone_ = 0;    // transactions repeated but not yet published
+  bool has_puts_ = false;  // the running transaction
   std::unique_ptr<engine::TransactionLog> transaction_log_;  // none in a read-only open
 
   engine::Checkpointer checkpointer_;
-  std::atomic<bool> stopped_ = false;
-  mutable absl::Mutex health_mutex_;
-  absl::Status health_ ABSL_GUARDED_BY(health_mutex_);
+  engine::RetryPause checkpoint_pause_{absl::Seconds(1), absl::Minutes(1)};
+  engine::Health health_;
+  engine::HealthWatch health_watch_;
+  std::atomic<bool> writes_refused_ = false;  // the last ordinary write was, by a full disk
 
   absl::Mutex transaction_mutex_;
   std::weak_ptr<engine::ExclusiveTransaction> transaction_ ABSL_GUARDED_BY(transaction_mutex_);

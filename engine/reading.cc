@@ -45,8 +45,8 @@ absl::StatusOr<KeyspaceId> Database::Impl::Resolve(const TreeState& state,
   return id;
 }
 
-engine::VersionKeeper Database::Impl::KeepVisible() {
-  return registry_.KeepVisible(storage_->clock().Now());
+engine::VersionKeeper Database::Impl::KeepVisible(std::string_view label) {
+  return registry_.KeepVisible(Now(), label);
 }
 
 absl::StatusOr<PinnedValue> Database::Impl::Get(Keyspace keyspace, std::string_view key) {

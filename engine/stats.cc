@@ -35,6 +35,7 @@ void FillPages(const engine::Storage& storage, DatabaseStats* stats) {
   stats->memory.frames = cache.frames;
   stats->memory.free_frames = cache.free_frames;
   stats->memory.dirty_frames = cache.dirty_frames;
+  stats->memory.pinned_frames = cache.pinned_frames;
   stats->memory.table_bytes = cache.table_bytes;
   stats->memory.hits = cache.hits;
   stats->memory.misses = cache.misses;
@@ -57,12 +58,16 @@ DatabaseStats Database::Impl::Stats() {
   DatabaseStats stats;
   stats.memory.budget_bytes = options_.memory_bytes;
   const Call call(this);
+  stats.health.state = health_.state();
   if (!call.status().ok()) {
-    stats.health = {false, std::string(MessageOf(call.status()))};
+    stats.health.ok = false;
+    stats.health.reason = std::string(MessageOf(call.status()));
     return stats;
   }
-  const absl::Status health = CheckWritable();
-  stats.health = {health.ok() || options_.read_only, std::string(MessageOf(health))};
+  const absl::Status refusal = health_.Refusal();
+  stats.health.ok = refusal.ok() || options_.read_only;
+  stats.health.reason = std::string(MessageOf(refusal));
+  stats.health.issues = health_.issues();
   const io::BackendInfo backend = storage_->file_system->backend();
   stats.io.backend = backend.name;
   stats.io.backend_reason = backend.reason;
@@ -90,7 +95,7 @@ DatabaseStats Database::Impl::Stats() {
   const absl::Duration now = storage_->clock().Now();
   for (const engine::VersionRegistry::SnapshotFigures& snapshot : registry_.Snapshots()) {
     stats.snapshots.push_back(
-        {snapshot.lsn, snapshot.count, snapshot.pages_held, now - snapshot.oldest});
+        {snapshot.lsn, snapshot.count, snapshot.pages_held, now - snapshot.oldest, snapshot.label});
   }
   FillKeyspaces(*visible, &stats);
   return stats;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/disk_full.h"
 #include "base/status.h"
 #include "recovery/record_table.h"
 
@@ -12,8 +13,9 @@ using recovery::Record;
 using recovery::RecordKind;
 
 TransactionLog::TransactionLog(wal::LogWriter* log, uint64_t stream_bytes_max,
-                               size_t private_bytes_max)
+                               size_t private_bytes_max, std::function<bool()> make_room)
     : log_(log),
+      make_room_(std::move(make_room)),
       stream_bytes_max_(stream_bytes_max),
       record_bytes_max_(std::min(log->max_record_bytes(), private_bytes_max)) {}
 
@@ -66,7 +68,7 @@ absl::Status TransactionLog::Spill() {
   recovery::EncodeRecordHead(Record{RecordKind::kChunk, number_, chunks_, {}}, &record_);
   record_ += operations_;
   // Room for the record that ends the stream too, so that Abandon needs none.
-  KEEL_RETURN_IF_ERROR(log_->Reserve(record_.size() + recovery::kRecordHeadBytes, 2));
+  KEEL_RETURN_IF_ERROR(ReserveLog(record_.size() + recovery::kRecordHeadBytes, 2));
   KEEL_RETURN_IF_ERROR(log_->Append(record_).status());
   streamed_bytes_ += record_.size();
   ++chunks_;
@@ -83,7 +85,13 @@ bool TransactionLog::TakeBackTo(const Position& position) {
 absl::Status TransactionLog::ReserveCommit() {
   if (!failure_.ok()) return failure_;
   if (chunks_ > 0 && !operations_.empty()) KEEL_RETURN_IF_ERROR(Spill());
-  return log_->Reserve(recovery::kRecordHeadBytes + operations_.size(), 1);
+  return ReserveLog(recovery::kRecordHeadBytes + operations_.size(), 1);
+}
+
+absl::Status TransactionLog::ReserveLog(uint64_t bytes, uint64_t records) {
+  absl::Status status = log_->Reserve(bytes, records);
+  if (!IsDiskFull(status) || !make_room_()) return status;
+  return log_->Reserve(bytes, records);
 }
 
 absl::StatusOr<Lsn> TransactionLog::Commit() {

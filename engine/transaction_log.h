@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,8 +27,10 @@ namespace keel::engine {
 class TransactionLog {
  public:
   // A stream over `stream_bytes_max` is refused: the log could not be cut meanwhile. At most
-  // `private_bytes_max` are gathered in memory.
-  TransactionLog(wal::LogWriter* log, uint64_t stream_bytes_max, size_t private_bytes_max);
+  // `private_bytes_max` are gathered in memory. When the disk is full `make_room` is asked to have the log cut;
+  // it tells whether that is worth another try.
+  TransactionLog(wal::LogWriter* log, uint64_t stream_bytes_max, size_t private_bytes_max,
+                 std::function<bool()> make_room);
 
   // Begins the transaction that will have this number. REQUIRES: the one before has ended.
   void Begin(CommitNumber number);
@@ -59,9 +62,11 @@ class TransactionLog {
  private:
   absl::Status Gather(std::string_view bytes);
   absl::Status Spill();
+  absl::Status ReserveLog(uint64_t bytes, uint64_t records);
   void End();
 
   wal::LogWriter* log_;
+  std::function<bool()> make_room_;
   uint64_t stream_bytes_max_;
   size_t record_bytes_max_;
   CommitNumber number_;

@@ -47,7 +47,7 @@ std::shared_ptr<const Version> VersionRegistry::Newest() const {
   return published_.empty() ? visible_ : published_.back().version;
 }
 
-VersionKeeper VersionRegistry::KeepVisible(absl::Duration now) {
+VersionKeeper VersionRegistry::KeepVisible(absl::Duration now, std::string_view label) {
   absl::MutexLock lock(&mutex_);
   reclaimer_.AddKeeper(visible_->epoch);
   SnapshotGroup& group = snapshots_[visible_->epoch];
@@ -55,6 +55,7 @@ VersionKeeper VersionRegistry::KeepVisible(absl::Duration now) {
     group.lsn = visible_->lsn;
     group.oldest = now;
   }
+  if (group.label.empty()) group.label = label;
   return VersionKeeper(this, visible_);
 }
 
@@ -145,14 +146,21 @@ uint64_t VersionRegistry::Reclaim(uint64_t max_pages) {
   return remaining;
 }
 
-std::vector<VersionRegistry::SnapshotFigures> VersionRegistry::Snapshots() const {
+std::vector<VersionRegistry::SnapshotFigures> VersionRegistry::Snapshots(size_t most) const {
   absl::MutexLock lock(&mutex_);
   std::vector<SnapshotFigures> figures;
   for (const auto& [epoch, group] : snapshots_) {
+    if (figures.size() == most) break;
     const pager::Reclaimer::Held held = reclaimer_.HeldBy(epoch);
-    figures.push_back({epoch, group.lsn, group.count, group.oldest, held.alone + held.shared});
+    figures.push_back(
+        {epoch, group.lsn, group.count, group.oldest, held.alone + held.shared, group.label});
   }
   return figures;
+}
+
+uint64_t VersionRegistry::ReturnedByCheckpoint(Epoch last) const {
+  absl::MutexLock lock(&mutex_);
+  return reclaimer_.HeldBy(last).alone + reclaimer_.unexamined();
 }
 
 uint64_t VersionRegistry::dead_pages_held() const {

@@ -14,10 +14,13 @@
 #include <absl/time/time.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -67,8 +70,9 @@ class VersionRegistry {
   const Version* visible() const { return visible_raw_.load(std::memory_order_acquire); }
   std::shared_ptr<const Version> Visible() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A snapshot of the visible version, shown in statistics with its age.
-  VersionKeeper KeepVisible(absl::Duration now) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A snapshot of the visible version, shown in statistics with its age and label.
+  VersionKeeper KeepVisible(absl::Duration now, std::string_view label = {})
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Queues a version behind those published before. REQUIRES: the writer lock.
   void Publish(std::shared_ptr<const Version> version, pager::DeathList deaths)
@@ -84,6 +88,9 @@ class VersionRegistry {
   std::shared_ptr<const Version> BeginCheckpoint() ABSL_LOCKS_EXCLUDED(mutex_);
   // Pages of checkpoint `older` that `newer` no longer reaches.
   pager::PageSet DiedBetween(Epoch older, Epoch newer) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Dead pages that nobody but the checkpoint at `last` holds, and those not yet examined: what the next
+  // checkpoint may give back.
+  uint64_t ReturnedByCheckpoint(Epoch last) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Gives a keeper of BeginCheckpoint back (a failed attempt's, or the previous checkpoint's).
   void ReleaseKeeper(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -96,8 +103,10 @@ class VersionRegistry {
     uint64_t count = 0;
     absl::Duration oldest;  // clock time at which the oldest was taken
     uint64_t pages_held = 0;
+    std::string label;
   };
-  std::vector<SnapshotFigures> Snapshots() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The oldest `most`.
+  std::vector<SnapshotFigures> Snapshots(size_t most = SIZE_MAX) const ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t dead_pages_held() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Commits that are published but not visible.
   uint64_t pending() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -117,6 +126,7 @@ class VersionRegistry {
     Lsn lsn;
     uint64_t count = 0;
     absl::Duration oldest;
+    std::string label;  // of the oldest that has one
   };
 
   void ReleaseSnapshot(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);

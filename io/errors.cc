@@ -6,8 +6,10 @@
 #include <cerrno>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "base/check.h"
+#include "base/disk_full.h"
 #include "base/status.h"
 
 namespace keel::io {
@@ -38,6 +40,12 @@ std::string_view Advice(int error) {
     default:
       return "";
   }
+}
+
+absl::Status OfErrno(int error, const std::string& message) {
+  absl::Status status(CodeOfErrno(error), message);
+  const bool disk_full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  return disk_full ? MarkDiskFull(std::move(status)) : status;
 }
 
 std::string Reason(int error) {
@@ -78,14 +86,14 @@ absl::StatusCode CodeOfErrno(int error) {
 
 absl::Status ErrnoStatus(int error, std::string_view operation, const std::filesystem::path& path) {
   KEEL_CHECK(error != 0);
-  return MakeStatus(CodeOfErrno(error), "%s %s: %s", operation, path.native(), Reason(error));
+  return OfErrno(error, absl::StrFormat("%s %s: %s", operation, path.native(), Reason(error)));
 }
 
 absl::Status ErrnoStatus(int error, std::string_view operation, const std::filesystem::path& path,
                          uint64_t offset, uint64_t length) {
   KEEL_CHECK(error != 0);
-  return MakeStatus(CodeOfErrno(error), "%s %s at %d, %d bytes: %s", operation, path.native(),
-                    offset, length, Reason(error));
+  return OfErrno(error, absl::StrFormat("%s %s at %d, %d bytes: %s", operation, path.native(),
+                                        offset, length, Reason(error)));
 }
 
 bool Retry::Again(int error) {

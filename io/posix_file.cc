@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/aligned_buffer.h"
+#include "base/disk_full.h"
 #include "base/status.h"
 #include "io/errors.h"
 #include "io/lock_holder.h"
@@ -48,10 +49,11 @@ uint64_t RoundUp(uint64_t value, uint64_t multiple) {
 
 absl::Status SizeLimitError(std::string_view operation, const std::filesystem::path& path,
                             uint64_t end, uint64_t limit) {
-  return MakeStatus(absl::StatusCode::kResourceExhausted,
-                    "%s %s up to %d: the process may not write beyond %d (RLIMIT_FSIZE); raise the "
-                    "file size limit (ulimit -f)",
-                    operation, path.native(), end, limit);
+  return MarkDiskFull(
+      MakeStatus(absl::StatusCode::kResourceExhausted,
+                 "%s %s up to %d: the process may not write beyond %d (RLIMIT_FSIZE); raise the "
+                 "file size limit (ulimit -f)",
+                 operation, path.native(), end, limit));
 }
 
 int OpenFileLock(int fd, int command, short type) {

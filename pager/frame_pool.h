@@ -60,6 +60,7 @@ class FramePool {
   uint64_t budget_bytes() const { return uint64_t{size()} << page_shift_; }
 
   Frame& operator[](size_t index) { return frames_[index]; }
+  const Frame& operator[](size_t index) const { return frames_[index]; }
   std::span<std::byte> BytesOf(const Frame& frame) const {
     const auto index = static_cast<size_t>(&frame - frames_.data());
     return {base_ + (index << page_shift_), page_bytes()};

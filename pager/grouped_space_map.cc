@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/disk_full.h"
 #include "base/status.h"
 
 namespace keel::pager {
@@ -173,14 +174,14 @@ void GroupedSpaceMap::SetEnd(uint64_t end) {
 }
 
 absl::Status GroupedSpaceMap::Full(uint64_t wanted, const absl::Status& why) const {
-  return MakeStatus(absl::StatusCode::kResourceExhausted,
-                    "%s: no space for %d more pages of %d bytes: the file has %d bytes and cannot "
-                    "grow (%s); %d of "
-                    "its pages are free, %d are kept for deletes and checkpoints. Deleting, then a "
-                    "checkpoint, gives "
-                    "pages back that no snapshot or backup holds",
-                    context_.file->path().native(), wanted, options_.page_bytes,
-                    end_ * options_.page_bytes, MessageOf(why), free_, ReservePages());
+  return MarkDiskFull(MakeStatus(
+      absl::StatusCode::kResourceExhausted,
+      "%s: no space for %d more pages of %d bytes: the file has %d bytes and cannot grow (%s); %d "
+      "of "
+      "its pages are free, %d are kept for deletes and checkpoints. Deleting, then a checkpoint, "
+      "gives pages back that no snapshot or backup holds",
+      context_.file->path().native(), wanted, options_.page_bytes, end_ * options_.page_bytes,
+      MessageOf(why), free_, ReservePages()));
 }
 
 void GroupedSpaceMap::Free(const PageRun& run) {
@@ -211,6 +212,11 @@ void GroupedSpaceMap::GiveWord(uint64_t index, uint64_t bits) {
   const bool good_before = group.status().ok();
   Account(group, [&](SpaceGroup& to) { to.Give(layout_.IndexInGroup(first) / 64, bits); });
   if (good_before && !group.status().ok()) search_.Restart();  // it may be handing out that group
+}
+
+bool GroupedSpaceMap::BelowReserve() const {
+  const absl::MutexLock lock(&mutex_);
+  return free_ < ReservePages();
 }
 
 void GroupedSpaceMap::SetReserve(uint64_t checkpoint_pages, uint64_t delete_pages) {

@@ -36,6 +36,7 @@ class GroupedSpaceMap final : public SpaceMap {
   void Free(const PageSet& pages) override;
   absl::Status GrowAhead() override;
   void SetReserve(uint64_t checkpoint_pages, uint64_t delete_pages) override;
+  bool BelowReserve() const override;
   uint64_t DirectoryEntries(const PageSet& born) const override;
   absl::StatusOr<std::vector<GroupEntry>> WriteCheckpoint(Generation generation,
                                                           const PageSet& born,

@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kSurplus = 64;
 // Rounds of writing back before giving up on getting under the limit.
 constexpr int kWriteRounds = 16;
+// Of a large pool, to estimate how many are pinned.
+constexpr size_t kFramesLookedAt = 4096;
 
 absl::Status CheckOptions(const io::File& file, const PageCacheOptions& options) {
   if (!IsValidPageBytes(options.page_bytes)) {
@@ -130,8 +132,9 @@ absl::Status PageCache::ReserveFrames(size_t count) {
     if (status.ok()) break;
     // Clean pages may all be pinned: dirty ones can be written, and evicted then.
     if (round == kWriteRounds) return status;
-    KEEL_ASSIGN_OR_RETURN(const size_t written, writer_.WriteSome(std::max(count, kSurplus)));
-    if (written == 0) return status;
+    const absl::StatusOr<size_t> written = writer_.WriteSome(std::max(count, kSurplus));
+    if (!written.ok()) return CannotWrite(written.status());
+    if (*written == 0) return status;
   }
   return absl::OkStatus();
 }
@@ -149,10 +152,17 @@ absl::Status PageCache::LimitDirty(size_t count) {
     const size_t before = writer_.dirty();
     const absl::StatusOr<size_t> written = writer_.WriteSome(excess + frames_.size() / 16);
     if (writer_.dirty() < before) continue;  // some were written, if not all
-    if (!written.ok()) return written.status();
+    if (!written.ok()) return CannotWrite(written.status());
     if (*written == 0) return TooDirty(count);
   }
   return absl::OkStatus();
+}
+
+// Memory is what is short: it has room again once pages can be written, without reopening.
+absl::Status PageCache::CannotWrite(const absl::Status& why) const {
+  return MakeStatus(absl::StatusCode::kResourceExhausted,
+                    "%d of %d page frames hold changed pages, and they cannot be written: %s",
+                    writer_.dirty(), frames_.size(), MessageOf(why));
 }
 
 absl::Status PageCache::TooDirty(size_t count) const {
@@ -319,6 +329,17 @@ bool PageCache::DirtyAbove(double share) const {
   return static_cast<double>(writer_.dirty()) > share * static_cast<double>(frames_.size());
 }
 
+// Every frame of a small pool, some thousands spread over a large one.
+uint64_t PageCache::EstimatePinned() const {
+  const size_t step = std::max<size_t>(1, frames_.size() / kFramesLookedAt);
+  uint64_t looked_at = 0;
+  uint64_t pinned = 0;
+  for (size_t i = 0; i < frames_.size(); i += step, ++looked_at) {
+    if (frames_[i].pins.load(std::memory_order_relaxed) != 0) ++pinned;
+  }
+  return pinned * frames_.size() / std::max<uint64_t>(looked_at, 1);
+}
+
 void PageCache::Replenish() { evictor_.Stock(std::clamp<size_t>(frames_.size() / 32, 8, 1024)); }
 
 PageCacheStats PageCache::stats() const {
@@ -326,6 +347,8 @@ PageCacheStats PageCache::stats() const {
   PageCacheStats stats{.frames = frames_.size(),
                        .free_frames = frames_.free_frames(),
                        .dirty_frames = writer_.dirty(),
+                       .dirty_frames_max = dirty_max(),
+                       .pinned_frames = EstimatePinned(),
                        .table_bytes = table_.memory_bytes(),
                        .misses = misses_.load(std::memory_order_relaxed),
                        .evictions = evictor_.evictions(),

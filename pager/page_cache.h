@@ -74,6 +74,8 @@ struct PageCacheStats {
   uint64_t frames = 0;
   uint64_t free_frames = 0;
   uint64_t dirty_frames = 0;
+  uint64_t dirty_frames_max = 0;  // C6
+  uint64_t pinned_frames = 0;     // of a large pool an estimate
   uint64_t table_bytes = 0;
   uint64_t hits = 0;  // of Pin
   uint64_t misses = 0;
@@ -183,8 +185,10 @@ class PageCache {
 
   PageHandle PinLinked(PageId id);
   absl::Status LimitDirty(size_t count);
+  absl::Status CannotWrite(const absl::Status& why) const;
   absl::Status TooDirty(size_t count) const;
   size_t dirty_max() const;
+  uint64_t EstimatePinned() const;
   absl::Status SetFramesAside(size_t count);
   void ReturnSurplus(size_t count);
   MutablePage LinkNew(Frame& frame, PageId id, Epoch birth);

@@ -91,8 +91,8 @@ class SpaceMap {
   virtual ~SpaceMap() = default;
 
   // 1 to `max_pages` consecutive free pages; grows the file when there are none (M4), which waits
-  // for a sync. Prefers ids that follow the last ones handed out. ResourceExhausted says what is
-  // full and what would free space; other errors are the growth's: see failed_sync. DataLoss: all
+  // for a sync. Prefers ids that follow the last ones handed out. ResourceExhausted (IsDiskFull) says
+  // what is full and what would free space; other errors are the growth's: see failed_sync. DataLoss: all
   // that is left is damaged.
   virtual absl::StatusOr<PageRun> Allocate(uint64_t max_pages, SpaceUse use) = 0;
   // The same for pages that need not lie together: takes what is free before it grows the file, however
@@ -113,6 +113,8 @@ class SpaceMap {
   // Pages kept for the catalogue once more and for the edge paths of a delete; slack is added
   // (design: reserve). They are part of the file and allocated on disk, but not written with zeros.
   virtual void SetReserve(uint64_t checkpoint_pages, uint64_t delete_pages) = 0;
+  // Whether deletes or checkpoints have taken from it.
+  virtual bool BelowReserve() const = 0;
 
   // How many groups WriteCheckpoint's directory has: those of the last durable one, and beyond that
   // those up to the highest page of `born`.

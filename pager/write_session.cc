@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/disk_full.h"
 #include "base/status.h"
 
 namespace keel::pager {
@@ -81,25 +82,44 @@ WriteSession::Publication WriteSession::Publish() {
   return publication;
 }
 
-void WriteSession::TakeBackRetired() {
-  if (cache_->retired() < kRetiredBatch) return;
+bool WriteSession::TakeBackRetired() {
   PageSet ready;
   cache_->CollectRetired(&ready);
-  if (!ready.empty()) space_->Free(ready);
+  if (ready.empty()) return false;
+  space_->Free(ready);
+  return true;
 }
 
 absl::Status WriteSession::Reserve(size_t pages) {
   if (cache_->mutable_pages() > mutable_pages_max_) RaiseEpoch();
-  if (stock_pages_ < pages) {
-    TakeBackRetired();
-    while (stock_pages_ < pages) {
-      const uint64_t wanted = std::max<uint64_t>(pages - stock_pages_, kStockRun);
-      KEEL_ASSIGN_OR_RETURN(const PageRun run, space_->AllocateAny(wanted, space_use_));
-      stock_.insert(stock_.begin(), run);
-      stock_pages_ += run.count;
-    }
-  }
+  if (space_use_ < stock_use_) GiveBackReserve();
+  KEEL_RETURN_IF_ERROR(FillStock(pages));
   return cache_->ReserveFrames(pages);
+}
+
+absl::Status WriteSession::FillStock(uint64_t pages) {
+  if (stock_pages_ >= pages) return absl::OkStatus();
+  if (cache_->retired() >= kRetiredBatch) TakeBackRetired();
+  while (stock_pages_ < pages) {
+    const uint64_t wanted = std::max<uint64_t>(pages - stock_pages_, kStockRun);
+    const absl::StatusOr<PageRun> run = space_->AllocateAny(wanted, space_use_);
+    // On a full disk every page counts that only waits to be taken back.
+    if (IsDiskFull(run.status()) && TakeBackRetired()) continue;
+    KEEL_RETURN_IF_ERROR(run.status());
+    stock_.insert(stock_.begin(), *run);
+    stock_pages_ += run->count;
+    stock_use_ = space_use_;
+  }
+  return absl::OkStatus();
+}
+
+// What a delete took from the reserve and did not need is not for others.
+void WriteSession::GiveBackReserve() {
+  stock_use_ = space_use_;
+  if (!space_->BelowReserve()) return;
+  for (const PageRun& run : stock_) space_->Free(run);
+  stock_.clear();
+  stock_pages_ = 0;
 }
 
 PageId WriteSession::TakeId() {
@@ -148,9 +168,11 @@ MutablePage WriteSession::Change(PageHandle page) {
 void WriteSession::Drop(PageId id, Epoch birth) { DropRun(PageRun{id, 1}, birth); }
 
 absl::StatusOr<PageRun> WriteSession::CreateRun(uint64_t max_pages) {
-  TakeBackRetired();
-  KEEL_ASSIGN_OR_RETURN(const PageRun run, space_->Allocate(max_pages, space_use_));
-  levels_.back().born.InsertRun(run.first, run.count);
+  if (cache_->retired() >= kRetiredBatch) TakeBackRetired();
+  absl::StatusOr<PageRun> run = space_->Allocate(max_pages, space_use_);
+  if (IsDiskFull(run.status()) && TakeBackRetired()) run = space_->Allocate(max_pages, space_use_);
+  KEEL_RETURN_IF_ERROR(run.status());
+  levels_.back().born.InsertRun(run->first, run->count);
   return run;
 }
 

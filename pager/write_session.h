@@ -86,7 +86,10 @@ class WriteSession final : public PageSink {
   };
 
   void RaiseEpoch();
-  void TakeBackRetired();
+  // Gives ids whose wait is over to the space map. Whether there were any.
+  bool TakeBackRetired();
+  absl::Status FillStock(uint64_t pages);
+  void GiveBackReserve();
   PageId TakeId();
   MutablePage NewPage();
 
@@ -100,6 +103,7 @@ class WriteSession final : public PageSink {
   DeathList deaths_;
   std::vector<PageRun> stock_;  // ids set aside, used from the front of the last run
   uint64_t stock_pages_ = 0;
+  SpaceUse stock_use_ = SpaceUse::kOrdinary;  // for which it was last filled
 };
 
 }  // namespace keel::pager

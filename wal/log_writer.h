@@ -79,8 +79,8 @@ class LogWriter {
   virtual size_t max_record_bytes() const = 0;
 
   // Makes sure that records of `bytes` in total, in up to `records` records, can be appended: log
-  // space exists on disk (ResourceExhausted if not; nothing changed, works again once there is
-  // room), and buffered frames stay within buffer_bytes, writing out, without a sync, what is over.
+  // space exists on disk (ResourceExhausted, IsDiskFull, if not; nothing changed, works again once
+  // there is room), and buffered frames stay within buffer_bytes, writing out, without a sync, what is over.
   // Waits at a segment's end for its last sync. The last spare segment is not for records: with it
   // FlushGeneration goes through on a full disk, so that a checkpoint can release segments. What does
   // not fit into the buffers at once is written out, and goes on in further segments, by Append.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/disk_full.h"
 #include "base/status.h"
 
 namespace keel::wal {
@@ -196,9 +197,9 @@ absl::Status SegmentPool::MakeOne() {
   // Asked first, so that a full disk costs one question, not a file of zeros.
   KEEL_ASSIGN_OR_RETURN(const uint64_t free_bytes, file_system_->FreeSpace(directory_));
   if (slot > kSegmentSlotsMax || free_bytes < bytes) {
-    return MakeStatus(absl::StatusCode::kResourceExhausted,
-                      "%s: no room for a log segment of %d bytes (%d free)", directory_.string(),
-                      bytes, free_bytes);
+    return MarkDiskFull(MakeStatus(absl::StatusCode::kResourceExhausted,
+                                   "%s: no room for a log segment of %d bytes (%d free)",
+                                   directory_.string(), bytes, free_bytes));
   }
   auto segment = std::make_unique<Segment>();
   KEEL_ASSIGN_OR_RETURN(segment->file, MakeSegment(file_system_, directory_, slot, bytes,

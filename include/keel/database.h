@@ -62,8 +62,10 @@ class Database : public Reader {
   absl::Status DropKeyspace(std::string_view name);
   std::vector<KeyspaceInfo> ListKeyspaces() const;
 
-  // Each a transaction of its own. Unknown: handed to the log, outcome known after reopening. Unavailable: stopped by
-  // an I/O failure, certainly not done. ResourceExhausted: disk or memory, certainly not done.
+  // Each a transaction of its own. Unknown: handed to the log, outcome known after reopening. Unavailable: an I/O
+  // failure, certainly not done; Stats() tells whether the database has stopped. ResourceExhausted: disk, memory or log, certainly not done, works again once
+  // there is room. On a full disk it names the snapshot that holds most space, and deletes work as long as no snapshot
+  // holds what they free.
   absl::Status Put(Keyspace keyspace, std::string_view key, std::string_view value,
                    WriteOptions options = {});
   absl::Status Put(std::string_view key, std::string_view value, WriteOptions options = {}) {
@@ -79,8 +81,9 @@ class Database : public Reader {
   }
   absl::StatusOr<Lsn> Write(const WriteBatch& batch, WriteOptions options = {});
 
-  // The newest visible state. Never waits for a writer.
-  Snapshot GetSnapshot() const;
+  // The newest visible state. Never waits for a writer. `label` (copied) names it where it is in the way: in the
+  // error of a full disk, and in Stats().
+  Snapshot GetSnapshot(std::string_view label = {}) const;
 
   // Waits for the writer lock, first come first served. DeadlineExceeded names who holds it.
   absl::StatusOr<Transaction> Begin(const TransactionOptions& options = {});

@@ -6,6 +6,7 @@
 #include <keel/check_report.h>
 #include <keel/cursor.h>
 #include <keel/database.h>
+#include <keel/health.h>
 #include <keel/key_range.h>
 #include <keel/keyspace.h>
 #include <keel/lsn.h>

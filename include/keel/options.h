@@ -11,6 +11,7 @@
 #define KEEL_OPTIONS_H_
 
 #include <absl/time/time.h>
+#include <keel/health.h>
 
 #include <cstdint>
 #include <string_view>
@@ -116,7 +117,18 @@ class EventListener {
   };
   virtual void OnCheckpointEnd(const CheckpointEnd& /*event*/) {}
 
-  // The database stopped taking commits (promise G4), with the reason.
+  // The state of health changed (docs/health.md). Events of health come in order, one at a time.
+  struct HealthChange {
+    HealthState from = HealthState::kHealthy;
+    HealthState to = HealthState::kHealthy;
+    std::string_view reason;  // what began or ended
+  };
+  virtual void OnHealthChange(const HealthChange& /*change*/) {}
+  // An issue began, or ended: failures, and early warnings of disk, log and memory. Warnings do not end within five
+  // seconds, so that there is no storm of them.
+  virtual void OnHealthIssue(const HealthIssue& /*issue*/, bool /*begins*/) {}
+
+  // The database stopped taking commits (promise G4), with the reason. OnHealthChange tells the same.
   virtual void OnStopped(std::string_view /*reason*/) {}
 };
 

@@ -4,6 +4,7 @@
 #define KEEL_STATS_H_
 
 #include <absl/time/time.h>
+#include <keel/health.h>
 #include <keel/lsn.h>
 
 #include <cstdint>
@@ -15,8 +16,10 @@ namespace keel {
 // A consistent-enough picture: each figure is exact when it is read, not all at one moment.
 struct DatabaseStats {
   struct Health {
-    bool ok = true;
+    bool ok = true;      // commits are taken, or the database was opened read-only
     std::string reason;  // why commits are refused
+    HealthState state = HealthState::kHealthy;
+    std::vector<HealthIssue> issues;  // all there are, warnings too
   } health;
 
   struct Io {
@@ -47,7 +50,7 @@ struct DatabaseStats {
   struct Pages {
     uint32_t page_bytes = 0;
     uint64_t file_pages = 0;
-    uint64_t free_pages = 0;
+    uint64_t free_pages = 0;  // in the file, the reserve among them
     uint64_t reserve_pages = 0;
     uint64_t dead_pages_held = 0;  // dropped, but kept for snapshots or the last checkpoint
     uint64_t damaged_groups = 0;
@@ -58,6 +61,7 @@ struct DatabaseStats {
     uint64_t frames = 0;
     uint64_t free_frames = 0;
     uint64_t dirty_frames = 0;
+    uint64_t pinned_frames = 0;  // in large budgets an estimate
     uint64_t table_bytes = 0;
     uint64_t hits = 0;
     uint64_t misses = 0;
@@ -80,6 +84,7 @@ struct DatabaseStats {
     uint64_t count = 0;
     uint64_t pages_held = 0;  // dead pages that it keeps from reuse (some may be shared)
     absl::Duration age;       // of the oldest
+    std::string label;        // of the oldest that has one
   };
   std::vector<SnapshotInfo> snapshots;
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "base/disk_full.h"
+
 namespace keel {
 namespace {
 
@@ -58,6 +60,16 @@ TEST(StatusTest, ContextGoesInFront) {
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(MessageOf(status), "keyspace 'a': tree: page 7: torn");
   EXPECT_TRUE(WithContext(absl::OkStatus(), "tree").ok());
+}
+
+TEST(StatusTest, AFullDiskIsToldFromOtherShortagesAlsoInContext) {
+  const absl::Status memory = absl::ResourceExhaustedError("no memory");
+  const absl::Status disk = MarkDiskFull(absl::ResourceExhaustedError("no space"));
+  EXPECT_FALSE(IsDiskFull(memory));
+  EXPECT_TRUE(IsDiskFull(disk));
+  EXPECT_TRUE(IsDiskFull(WithContext(disk, "growing")));
+  EXPECT_FALSE(IsDiskFull(WithContext(memory, "growing")));
+  EXPECT_FALSE(IsDiskFull(absl::OkStatus()));
 }
 
 TEST(PrintableTest, TextStaysAndTheRestIsEscaped) {

@@ -1,73 +1,141 @@
-// Failing disks: syncs that fail (G4), writes that fail and recover, disks that are full (G5).
+// Failing disks: syncs that fail (G4), writes that fail and recover, reads that fail.
+//
+// One test for each row of errors: where it strikes, whether once or for good, and what must come of it.
 
-#include <memory>
+#include <random>
 #include <string>
+#include <utility>
 
-#include "tests/unit/engine/engine_test_support.h"
-#include "tests/unit/wal/memory_file_system.h"
+#include "tests/unit/engine/failing_disk.h"
 
 namespace keel::testing {
 namespace {
 
-using wal::Call;
-using wal::MemoryFileSystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Kind = HealthIssue::Kind;
 
-class IoFailureTest : public ::testing::Test {
+class IoFailureTest : public FailingDiskTest {
  protected:
-  IoFailureTest() {
-    options_.file_system = &disk_;
-    options_.background = Background::kManual;
-    options_.memory_bytes = uint64_t{4} << 20;
-    options_.log_segment_bytes = uint64_t{256} << 10;
-    options_.checkpoint_log_bytes = uint64_t{1} << 20;
+  void Fill(int begin, int end) {
+    for (int i = begin; i < end; ++i) {
+      KEEL_ASSERT_OK(db_->Put(Numbered("k", i), std::string(900, 'x'), {Durability::kNone}));
+    }
+  }
+
+  // Puts until one is refused; how many were taken, and why the last was not.
+  std::pair<int, absl::Status> PutUntilRefused(int most) {
+    absl::Status status;
+    int stored = 0;
+    for (; stored < most; ++stored) {
+      status = db_->Put(Numbered("k", stored), std::string(900, 'x'));
+      if (!status.ok()) break;
+    }
+    return {stored, status};
+  }
+
+  void ReopenAfterStop() {
+    EXPECT_FALSE(db_->Close().ok());
+    Heal();
     Open();
-  }
-
-  void Open() {
-    db_.reset();
-    auto opened = Database::Open("/db", options_);
-    ASSERT_TRUE(opened.ok()) << opened.status();
-    db_ = *std::move(opened);
-  }
-
-  // Fails syncs of one purpose, the first `times` of them.
-  void FailSyncs(io::SyncPurpose purpose, int times) {
-    disk_.set_fault([purpose, left = times](const Call& call) mutable {
-      const bool hit = call.kind == Call::Kind::kSync && call.purpose == purpose && left > 0;
-      if (hit) --left;
-      return hit ? absl::UnavailableError("injected: sync failed") : absl::OkStatus();
-    });
-  }
-
-  void ExpectStopped() {
-    EXPECT_TRUE(absl::IsUnavailable(db_->Put("refused", "x")));
-    EXPECT_TRUE(absl::IsUnavailable(db_->Begin().status()));
-    EXPECT_FALSE(db_->Stats().health.ok);
     EXPECT_EQ(GetText(*db_, "kept"), "1");
-    EXPECT_EQ(GetText(*db_, "refused"), "NotFound");
+    KEEL_EXPECT_OK(db_->Put("works", "again"));
+    EXPECT_EQ(State(), HealthState::kHealthy);
+    ExpectSound();
   }
-
-  MemoryFileSystem disk_;
-  Options options_;
-  std::unique_ptr<Database> db_;
 };
+
+// --- the log ---
+
+TEST_F(IoFailureTest, G4_AFailedLogWriteIsRepeatedAtTheSamePlace) {
+  Fail(LogWrites(), 2);
+  KEEL_EXPECT_OK(db_->Put("kept", "1"));
+  EXPECT_EQ(db_->Stats().log.write_retries, 2U);
+  EXPECT_EQ(State(), HealthState::kHealthy);
+  OpenOn(disk_.Copy());
+  EXPECT_EQ(GetText(*db_, "kept"), "1");
+}
+
+TEST_F(IoFailureTest, G4_LogWritesThatKeepFailingAreUnknownThenUnavailable) {
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  events_.Take();
+  Fail(LogWrites(), kForever);
+  const absl::Status status = db_->Put("doubt", "1");
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnknown) << status;
+  EXPECT_THAT(events_.Take(), ElementsAre("+I/O failure", "healthy -> stopped", "stopped"));
+  ExpectStopped();
+  ReopenAfterStop();
+}
+
+TEST_F(IoFailureTest, G4_ALogWriteThatMeetsAFullDiskStops) {
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  Fail(LogWrites(), kForever, absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(db_->Put("doubt", "1").code(), absl::StatusCode::kUnknown);
+  ExpectStopped();
+  ReopenAfterStop();
+}
 
 TEST_F(IoFailureTest, G4_FailedLogSyncIsUnknownThenUnavailable) {
   KEEL_ASSERT_OK(db_->Put("kept", "1"));
-  FailSyncs(io::SyncPurpose::kLogFlush, 1);
+  events_.Take();
+  Fail(Syncs(io::SyncPurpose::kLogFlush), 1);
   const absl::Status status = db_->Put("doubt", "1");
   EXPECT_EQ(status.code(), absl::StatusCode::kUnknown) << status;
   EXPECT_EQ(GetText(*db_, "doubt"), "NotFound");  // the visible state stays as it was
+  EXPECT_THAT(events_.Take(), ElementsAre("+I/O failure", "healthy -> stopped", "stopped"));
   ExpectStopped();
-  EXPECT_FALSE(db_->Close().ok());
-  Open();
-  EXPECT_EQ(GetText(*db_, "kept"), "1");
-  KEEL_EXPECT_OK(db_->Put("works", "again"));
+  ReopenAfterStop();
 }
+
+// Delayed allocation: the sync finds that there is no room for what was written. It is a failed sync like any other.
+TEST_F(IoFailureTest, G4_ASyncThatMeetsAFullDiskStops) {
+  for (const io::SyncPurpose purpose :
+       {io::SyncPurpose::kLogFlush, io::SyncPurpose::kCheckpointPages,
+        io::SyncPurpose::kSuperblock}) {
+    KEEL_ASSERT_OK(db_->Put("kept", "1"));
+    Fail(Syncs(purpose), 1, absl::StatusCode::kResourceExhausted);
+    db_->Put("doubt", "1").IgnoreError();
+    EXPECT_FALSE(db_->Checkpoint().ok());
+    ExpectStopped();
+    ReopenAfterStop();
+  }
+}
+
+// Pages that find no room, on a disk that promised it: the checkpoint is tried again, commits go on.
+TEST_F(IoFailureTest, G5_PageWritesThatMeetAFullDiskAreTriedAgain) {
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  Fail(DataWrites(), kForever, absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(absl::IsResourceExhausted(db_->Checkpoint()));
+  EXPECT_EQ(State(), HealthState::kDegraded);
+  KEEL_EXPECT_OK(db_->Put("more", "1"));
+  Heal();
+  Wait(absl::Seconds(1));
+  KEEL_EXPECT_OK(db_->RunBackgroundWork());
+  EXPECT_EQ(State(), HealthState::kHealthy);
+  ExpectSound();
+}
+
+// A directory whose sync failed may have lost the new segment: it is not used, the log goes on without.
+TEST_F(IoFailureTest, G4_AFailedDirectorySyncCostsASegmentAndNothingElse) {
+  const auto directory = [](const Call& call) { return call.kind == Call::Kind::kSyncDirectory; };
+  Fail(directory, kForever);
+  const auto [stored, status] = PutUntilRefused(20000);
+  ASSERT_FALSE(status.ok());  // once no segment is left
+  EXPECT_NE(status.code(), absl::StatusCode::kUnknown);
+  EXPECT_NE(State(), HealthState::kStopped);
+  EXPECT_EQ(*db_->Count(), static_cast<uint64_t>(stored));
+  Heal();
+  KEEL_EXPECT_OK(db_->Put("room", "again"));
+  std::mt19937_64 random(1);
+  OpenOn(disk_.AfterCrash(random, wal::CrashChoice::kNothing));
+  EXPECT_EQ(*db_->Count(), static_cast<uint64_t>(stored) + 1);
+}
+
+// --- the data file ---
 
 TEST_F(IoFailureTest, G4_FailedCheckpointSyncIsNeverBelievedLater) {
   KEEL_ASSERT_OK(db_->Put("kept", "1"));
-  FailSyncs(io::SyncPurpose::kCheckpointPages, 1);
+  Fail(Syncs(io::SyncPurpose::kCheckpointPages), 1);
   EXPECT_FALSE(db_->Checkpoint().ok());
   const uint64_t generation = db_->Stats().checkpoints.generation;
   EXPECT_TRUE(absl::IsUnavailable(db_->Checkpoint()));
@@ -82,68 +150,225 @@ TEST_F(IoFailureTest, G4_FailedCheckpointSyncIsNeverBelievedLater) {
 
 TEST_F(IoFailureTest, G4_FailedSuperblockSyncStops) {
   KEEL_ASSERT_OK(db_->Put("kept", "1"));
-  FailSyncs(io::SyncPurpose::kSuperblock, 1);
+  Fail(Syncs(io::SyncPurpose::kSuperblock), 1);
   EXPECT_FALSE(db_->Checkpoint().ok());
   ExpectStopped();
-  EXPECT_FALSE(db_->Close().ok());
-  Open();
-  EXPECT_EQ(GetText(*db_, "kept"), "1");
+  ReopenAfterStop();
+}
+
+TEST_F(IoFailureTest, G4_FailedSuperblockWriteStops) {
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  const auto superblock = [](const Call& call) {
+    const bool copy = call.offset == 0 || call.offset == 65536 || call.offset == 1 << 20 ||
+                      call.offset == (1 << 20) + 65536;
+    return DataWrites()(call) && copy;
+  };
+  Fail(superblock, 1);
+  EXPECT_FALSE(db_->Checkpoint().ok());
+  ExpectStopped();
+  ReopenAfterStop();
 }
 
 TEST_F(IoFailureTest, G4_FailedGrowthSyncStopsTheTransactionThatMetIt) {
   KEEL_ASSERT_OK(db_->Put("kept", "1"));
   KEEL_ASSERT_OK(db_->Checkpoint());
-  FailSyncs(io::SyncPurpose::kDataGrowth, 1);
-  absl::Status status;
-  for (int i = 0; status.ok() && i < 3000; ++i) {
-    status = db_->Put(Numbered("k", i), std::string(900, 'x'), {Durability::kNone});
-  }
-  EXPECT_FALSE(status.ok());
+  Fail(Syncs(io::SyncPurpose::kDataGrowth), 1);
+  EXPECT_TRUE(absl::IsUnavailable(PutUntilRefused(3000).second));
   ExpectStopped();
-  EXPECT_FALSE(db_->Close().ok());
-  Open();
-  EXPECT_EQ(GetText(*db_, "kept"), "1");
+  ReopenAfterStop();
 }
 
-TEST_F(IoFailureTest, FailedPageWritesAreRepeated) {
-  int left = 3;
-  disk_.set_fault([&left](const Call& call) {
-    const bool hit = call.kind == Call::Kind::kWrite && call.name == "data.keel" && left-- > 0;
-    return hit ? absl::UnavailableError("injected: write failed") : absl::OkStatus();
-  });
+TEST_F(IoFailureTest, G4_AFailedGrowthFailsOneWrite) {
+  const auto growth = [](const Call& call) {
+    return call.kind == Call::Kind::kTruncate && call.name == "data.keel";
+  };
+  Fail(growth, 1);
+  const auto [stored, status] = PutUntilRefused(3000);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(State(), HealthState::kHealthy);
+  EXPECT_EQ(*db_->Count(), static_cast<uint64_t>(stored));
+  KEEL_EXPECT_OK(db_->Put("works", "again"));
+  ExpectSound();
+}
+
+TEST_F(IoFailureTest, G4_FailedPageWritesAreRepeated) {
+  Fail(DataWrites(), 3);
   KEEL_ASSERT_OK(db_->Put("kept", "1"));
   KEEL_ASSERT_OK(db_->Checkpoint());
-  EXPECT_LT(left, 1);
+  EXPECT_EQ(State(), HealthState::kHealthy);
   KEEL_ASSERT_OK(db_->Close());
   Open();
   EXPECT_TRUE(db_->recovery_report().clean);
   EXPECT_EQ(GetText(*db_, "kept"), "1");
-  disk_.set_fault(nullptr);  // the disk outlives `left`
 }
 
-TEST_F(IoFailureTest, G5_FullDiskRefusesWritesAndDamagesNothing) {
-  int stored = 0;
-  for (; stored < 200; ++stored) {
-    KEEL_ASSERT_OK(db_->Put(Numbered("k", stored), std::string(900, 'x')));
-  }
-  disk_.set_capacity(uint64_t{6} << 20);
-  absl::Status status;
-  for (; status.ok() && stored < 20000; stored += status.ok() ? 1 : 0) {
-    status = db_->Put(Numbered("k", stored), std::string(900, 'x'));
-  }
-  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+TEST_F(IoFailureTest, G4_AFailedCheckpointIsTriedAgainAfterGrowingPauses) {
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  events_.Take();
+  Fail(DataWrites(), kForever);
+  EXPECT_FALSE(db_->Checkpoint().ok());
+  EXPECT_EQ(State(), HealthState::kDegraded);
   EXPECT_TRUE(db_->Stats().health.ok);
-  EXPECT_EQ(*db_->Count(), static_cast<uint64_t>(stored));
-  for (int i = 0; i < stored; i += 2) KEEL_ASSERT_OK(db_->Delete(Numbered("k", i)));
-  KEEL_ASSERT_OK(db_->Checkpoint());
-  KEEL_EXPECT_OK(db_->Put("room", "again"));  // what the deletes freed
+  EXPECT_THAT(*IssueMessage(Kind::kCheckpointsFail), HasSubstr("injected"));
+  KEEL_EXPECT_OK(db_->Put("more", "1"));  // commits go on
+  for (const int pause : {1, 2, 4, 8}) {
+    EXPECT_EQ(db_->Stats().checkpoints.failed, 1U + (pause > 1) + (pause > 2) + (pause > 4));
+    Wait(absl::Seconds(pause) - absl::Milliseconds(200));
+    KEEL_EXPECT_OK(db_->RunBackgroundWork());  // not yet
+    Wait(absl::Milliseconds(200));
+    EXPECT_FALSE(db_->RunBackgroundWork().ok());
+  }
+  EXPECT_THAT(events_.Take(), ElementsAre("+checkpoints fail", "healthy -> degraded"));
+  Heal();
+  Wait(absl::Seconds(16));
+  KEEL_EXPECT_OK(db_->RunBackgroundWork());
+  EXPECT_EQ(State(), HealthState::kHealthy);
+  EXPECT_THAT(events_.Take(), ElementsAre("-checkpoints fail", "degraded -> healthy"));
+  OpenOn(disk_.Copy());
+  EXPECT_EQ(GetText(*db_, "kept"), "1");
+  EXPECT_EQ(GetText(*db_, "more"), "1");
+  ExpectSound();
+}
+
+TEST_F(IoFailureTest, G4_PageWritesThatKeepFailingEndInReadOnlyAndBack) {
+  options_.memory_bytes = uint64_t{16} << 20;
+  ASSERT_TRUE(db_->Close().ok());
+  Open();
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  events_.Take();
+  Fail(DataWrites(), kForever);
+  const auto [stored, refused] = PutUntilRefused(20000);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_THAT(std::string(MessageOf(refused)), HasSubstr("until a checkpoint succeeds"));
+  EXPECT_THAT(events_.Take(), ElementsAre("+checkpoints fail", "healthy -> degraded",
+                                          "+log at its limit", "degraded -> read-only"));
+  EXPECT_GE(db_->Stats().log.bytes_since_checkpoint, 2 * options_.checkpoint_log_bytes);
+  EXPECT_EQ(State(), HealthState::kReadOnly);
+  EXPECT_FALSE(db_->Stats().health.ok);
+  // Refused at once, without a checkpoint each; reads go on.
+  const uint64_t failed = db_->Stats().checkpoints.failed;
+  EXPECT_TRUE(absl::IsResourceExhausted(db_->Begin().status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(db_->Delete("kept")));
+  EXPECT_EQ(db_->Stats().checkpoints.failed, failed);
+  EXPECT_EQ(*db_->Count(), static_cast<uint64_t>(stored) + 1);
+  Heal();
+  Wait(absl::Seconds(2));
+  KEEL_EXPECT_OK(db_->Put("works", "again"));  // in kManual the one who waits does the work
+  EXPECT_EQ(State(), HealthState::kHealthy);
+  EXPECT_THAT(events_.Take(),
+              ElementsAre("-log at its limit", "-checkpoints fail", "read-only -> healthy"));
+  ExpectSound();
+}
+
+TEST_F(IoFailureTest, G4_ThreadsEndReadOnlyByThemselves) {
+  options_.memory_bytes = uint64_t{16} << 20;
+  options_.background = Background::kThreads;
+  ASSERT_TRUE(db_->Close().ok());
+  Open();
+  Fail(DataWrites(), kForever);
+  const auto [stored, refused] = PutUntilRefused(20000);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_EQ(State(), HealthState::kReadOnly);
+  Heal();
+  for (int i = 0; i < 200 && State() == HealthState::kReadOnly; ++i) {
+    Wait(absl::Minutes(1));
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  KEEL_EXPECT_OK(db_->Put("works", "again"));
+  EXPECT_EQ(*db_->Count(), static_cast<uint64_t>(stored) + 1);
+}
+
+TEST_F(IoFailureTest, G4_AFailureInAnyStateStops) {
+  options_.memory_bytes = uint64_t{16} << 20;
+  ASSERT_TRUE(db_->Close().ok());
+  Open();
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  Fail(DataWrites(), kForever);
+  EXPECT_TRUE(absl::IsResourceExhausted(PutUntilRefused(20000).second));
+  ASSERT_EQ(State(), HealthState::kReadOnly);
+  events_.Take();
+  Fail(Syncs(io::SyncPurpose::kCheckpointPages), 1);
+  EXPECT_FALSE(db_->Checkpoint().ok());
+  EXPECT_THAT(events_.Take(), ElementsAre("+I/O failure", "read-only -> stopped", "stopped"));
+  ExpectStopped();
+  Wait(absl::Minutes(2));
+  EXPECT_TRUE(absl::IsUnavailable(db_->RunBackgroundWork()));
+  EXPECT_TRUE(events_.Take().empty());
+  ReopenAfterStop();
+}
+
+// Memory full of changed pages that cannot be written: one transaction fails, nothing stops.
+TEST_F(IoFailureTest, G4_ChangedPagesThatCannotBeWrittenAreToldAndTriedAgain) {
+  options_.checkpoint_log_bytes = uint64_t{16} << 20;
   KEEL_ASSERT_OK(db_->Close());
   Open();
-  EXPECT_EQ(*db_->Count(), static_cast<uint64_t>(stored / 2 + 1));
-  const auto report = db_->Check();
-  ASSERT_TRUE(report.ok());
-  EXPECT_TRUE(report->ok());
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  events_.Take();
+  Fail(DataWrites(), kForever);
+  const auto [stored, refused] = PutUntilRefused(20000);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_THAT(std::string(MessageOf(refused)), HasSubstr("cannot be written"));
+  KEEL_EXPECT_OK(db_->RunBackgroundWork());
+  EXPECT_EQ(State(), HealthState::kDegraded);
+  EXPECT_TRUE(HasIssue(Kind::kPageWritesFail));
+  EXPECT_TRUE(HasIssue(Kind::kMemoryChanged));
+  EXPECT_THAT(events_.Take(), ElementsAre("+page writes fail", "healthy -> degraded",
+                                          "+memory full of changed pages"));
+  Heal();
+  Wait(absl::Seconds(6));
+  KEEL_EXPECT_OK(db_->RunBackgroundWork());
+  EXPECT_EQ(State(), HealthState::kHealthy);
+  KEEL_EXPECT_OK(db_->Put("works", "again"));
+  EXPECT_EQ(*db_->Count(), static_cast<uint64_t>(stored) + 2);
+  ExpectSound();
 }
+
+// --- reads ---
+
+class ReadFailureTest : public IoFailureTest {
+ protected:
+  ReadFailureTest() {
+    Fill(0, 2000);
+    KEEL_EXPECT_OK(db_->Close());
+    Open();
+    // Where the leaf of one key lies.
+    disk_.TakeCalls();
+    EXPECT_EQ(GetText(*db_, "k001000").size(), 900U);
+    for (const Call& call : disk_.TakeCalls()) {
+      if (call.kind == Call::Kind::kRead) leaf_ = call.offset;
+    }
+    KEEL_EXPECT_OK(db_->Close());
+    Open();
+  }
+
+  Which LeafReads() const {
+    return [leaf = leaf_](const Call& call) {
+      return call.kind == Call::Kind::kRead && call.name == "data.keel" && call.offset == leaf;
+    };
+  }
+
+  uint64_t leaf_ = 0;
+};
+
+TEST_F(ReadFailureTest, G3_AReadThatFailsOnceIsRepeated) {
+  Fail(LeafReads(), 1);
+  EXPECT_EQ(GetText(*db_, "k001000").size(), 900U);
+  EXPECT_EQ(State(), HealthState::kHealthy);
+}
+
+TEST_F(ReadFailureTest, G3_AReadThatKeepsFailingIsDamageOfThatPageAlone) {
+  Fail(LeafReads(), kForever);
+  EXPECT_TRUE(absl::IsDataLoss(db_->Get("k001000").status()));
+  EXPECT_EQ(GetText(*db_, "k000000").size(), 900U);
+  EXPECT_EQ(GetText(*db_, "k001999").size(), 900U);
+  KEEL_EXPECT_OK(db_->Put("elsewhere", "1"));
+  EXPECT_TRUE(absl::IsDataLoss(db_->Put("k001000", "new")));
+  EXPECT_NE(State(), HealthState::kStopped);
+  Heal();
+  EXPECT_EQ(GetText(*db_, "k001000").size(), 900U);
+}
+
+// --- opening ---
 
 TEST_F(IoFailureTest, ALogWithoutItsDataFileIsNotBuiltOver) {
   KEEL_ASSERT_OK(db_->Put("kept", "1"));
@@ -153,6 +378,30 @@ TEST_F(IoFailureTest, ALogWithoutItsDataFileIsNotBuiltOver) {
   const absl::Status status = Database::Open("/db", options_).status();
   EXPECT_TRUE(absl::IsDataLoss(status)) << status;
   EXPECT_FALSE(*image->Exists("/db/data.keel"));
+}
+
+// Whatever call of opening fails: the database does not open, and opens whole the next time.
+TEST_F(IoFailureTest, G4_AFailedOpenLeavesTheDatabaseAsItWas) {
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  const auto crashed = disk_.Copy();
+  int opened = 0;
+  for (int skip = 0; opened == 0; ++skip) {
+    const auto image = crashed->Copy();
+    options_.file_system = image.get();
+    int left = skip;
+    image->set_fault([&left](const Call& call) {
+      const bool change = call.kind == Call::Kind::kWrite || call.kind == Call::Kind::kSync ||
+                          call.kind == Call::Kind::kSyncDirectory;
+      return change && left-- <= 0 ? absl::UnavailableError("injected failure") : absl::OkStatus();
+    });
+    opened += TryOpen().ok() ? 1 : 0;
+    image->set_fault(nullptr);
+    db_.reset();
+    SCOPED_TRACE(skip);
+    Open();
+    ASSERT_EQ(GetText(*db_, "kept"), "1");
+    db_.reset();
+  }
 }
 
 }  // namespace

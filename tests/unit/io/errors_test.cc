@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <string>
 
+#include "base/disk_full.h"
+
 namespace keel::io {
 namespace {
 
@@ -21,6 +23,16 @@ TEST(ErrorsTest, CodesAreThoseOfTheContract) {
   }
   for (const int error : {EIO, EBADF, EINVAL, ENOLCK, ESTALE}) {
     EXPECT_EQ(CodeOfErrno(error), StatusCode::kUnavailable) << error;
+  }
+}
+
+TEST(ErrorsTest, AFullDiskIsMarked) {
+  for (const int error : {ENOSPC, EDQUOT, EFBIG}) {
+    EXPECT_TRUE(IsDiskFull(ErrnoStatus(error, "pwrite", "/data/db", 8192, 4096))) << error;
+    EXPECT_TRUE(IsDiskFull(ErrnoStatus(error, "open", "/data/db"))) << error;
+  }
+  for (const int error : {EMFILE, ENFILE, ENOMEM, EIO}) {
+    EXPECT_FALSE(IsDiskFull(ErrnoStatus(error, "open", "/data/db"))) << error;
   }
 }
 

@@ -164,8 +164,11 @@ TEST_F(WriteBackTest, ADeadDeviceIsNotWaitedForAgainAndAgain) {
   EXPECT_FALSE(cache_->WriteBack(100).ok());
   EXPECT_EQ(cache_->stats().dirty_frames, 40U);
   EXPECT_LT(clock_.Now(), absl::Seconds(1));
-  // The writer is told, and readers go on.
-  EXPECT_TRUE(absl::IsUnavailable(cache_->ReserveFrames(10)));
+  // The writer is told that memory is short, and why; readers go on.
+  const absl::Status full = cache_->ReserveFrames(10);
+  EXPECT_TRUE(absl::IsResourceExhausted(full)) << full;
+  EXPECT_THAT(full.message(), HasSubstr("40 of 64 page frames hold changed pages"));
+  EXPECT_THAT(full.message(), HasSubstr("gone"));
   PutOnDisk(PageId{5}, Epoch{1});
   PinGood(PageId{5}, Epoch{1});
 }

@@ -226,6 +226,11 @@ void MemoryFileSystem::set_capacity(uint64_t bytes) {
   capacity_ = bytes;
 }
 
+uint64_t MemoryFileSystem::used() const {
+  std::lock_guard lock(mutex_);
+  return UsedLocked();
+}
+
 void MemoryFileSystem::set_sync_time(absl::Duration time) {
   sync_micros_ = absl::ToInt64Microseconds(time);
 }

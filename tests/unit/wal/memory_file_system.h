@@ -73,6 +73,8 @@ class MemoryFileSystem : public io::FileSystem {
   void set_late_fault(Fault fault);
   // Bytes that all files together may have.
   void set_capacity(uint64_t bytes);
+  // Bytes that they have.
+  uint64_t used() const;
   // Real time that each sync takes.
   void set_sync_time(absl::Duration time);
   // Virtual time that a flush of each method takes.

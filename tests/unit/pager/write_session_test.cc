@@ -1,0 +1,74 @@
+// The writer's session on a full disk: what it takes back, and what it leaves to deletes.
+
+#include "pager/write_session.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "base/disk_full.h"
+#include "tests/unit/pager/cache_fixture.h"
+#include "tests/unit/pager/space_fixture.h"
+
+namespace keel::pager {
+namespace {
+
+class WriteSessionTest : public PageCacheTest {
+ protected:
+  WriteSessionTest() {
+    space_.Create();
+    space_.map->SetReserve(/*checkpoint_pages=*/5, /*delete_pages=*/40);
+    space_.file->set_capacity(space_.page_count * kPageBytes);
+    session_ = std::make_unique<WriteSession>(cache_.get(), space_.map.get(), epoch_,
+                                              keel::NextEpoch(epoch_), kFrames);
+  }
+
+  // Takes every page that is for ordinary writes; the last one taken.
+  PageRun FillUp() {
+    PageRun last;
+    for (;;) {
+      const absl::StatusOr<PageRun> run = session_->CreateRun(1);
+      if (!run.ok()) {
+        EXPECT_TRUE(IsDiskFull(run.status())) << run.status();
+        return last;
+      }
+      last = *run;
+    }
+  }
+  absl::Status Reserve(SpaceUse use, size_t pages) {
+    session_->set_space_use(use);
+    return session_->Reserve(pages);
+  }
+
+  SpaceFixture space_{kPageBytes, 500};
+  std::unique_ptr<WriteSession> session_;
+};
+
+TEST_F(WriteSessionTest, WhatADeleteTookFromTheReserveIsNotForOthers) {
+  FillUp();
+  KEEL_EXPECT_OK(Reserve(SpaceUse::kDelete, 3));
+  EXPECT_TRUE(IsDiskFull(Reserve(SpaceUse::kOrdinary, 1)));
+  EXPECT_FALSE(space_.map->BelowReserve());  // it was given back
+  KEEL_EXPECT_OK(Reserve(SpaceUse::kDelete, 3));
+  EXPECT_TRUE(space_.map->BelowReserve());
+}
+
+TEST_F(WriteSessionTest, WithRoomOneStockServesAll) {
+  KEEL_EXPECT_OK(Reserve(SpaceUse::kDelete, 3));
+  const uint64_t free = space_.map->stats().free_pages;
+  KEEL_EXPECT_OK(Reserve(SpaceUse::kOrdinary, 3));
+  EXPECT_EQ(space_.map->stats().free_pages, free);
+}
+
+TEST_F(WriteSessionTest, OnAFullDiskEveryRetiredPageIsTakenBack) {
+  session_->DropRun(FillUp(), session_->current_epoch());
+  ASSERT_EQ(cache_->retired(), 1U);
+  const absl::StatusOr<PageRun> again = session_->CreateRun(1);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(IsDiskFull(session_->CreateRun(1).status()));
+  session_->DropRun(*again, session_->current_epoch());
+  KEEL_EXPECT_OK(Reserve(SpaceUse::kOrdinary, 1));
+}
+
+}  // namespace
+}  // namespace keel::pager
