@@ -142,7 +142,10 @@ uint64_t Database::Impl::log_bytes_since_checkpoint() const {
 
 absl::Status Database::Impl::ApplyAndLog(const Operation& operation) {
   KEEL_RETURN_IF_ERROR(transaction_log_->failure());
-  absl::Status status = applier_.Apply(operation);
+  // The log's room before the change: a change that cannot be logged must not be made.
+  absl::Status status = transaction_log_->Prepare(operation);
+  if (!status.ok()) return ExplainFailure(status);
+  status = applier_.Apply(operation);
   if (IsDiskFull(status) && MakeRoom(Shortage::kPages)) status = applier_.Apply(operation);
   if (status.ok()) status = transaction_log_->Add(operation);
   has_puts_ |= operation.kind == OperationKind::kPut;

@@ -69,17 +69,16 @@ absl::Status ExclusiveTransaction::RollbackTo(Savepoint savepoint) {
         "the savepoint is not one of this transaction, or a rollback to an earlier one removed it");
   }
   TransactionLog& log = database_->transaction_log();
-  KEEL_RETURN_IF_ERROR(log.failure());
+  Operation operation;
+  operation.kind = OperationKind::kRollbackTo;
+  operation.savepoint = savepoint.id;
+  KEEL_RETURN_IF_ERROR(log.Prepare(operation));
   KEEL_RETURN_IF_ERROR(database_->applier().RollbackTo(savepoint.id));
   ++changes_;
   const TransactionLog::Position position = found->position;
   savepoints_.erase(found + 1, savepoints_.end());
-  Operation operation;
-  operation.savepoint = savepoint.id;
   if (log.TakeBackTo(position)) {
     operation.kind = OperationKind::kSavepoint;  // taken back with what followed it: set it again
-  } else {
-    operation.kind = OperationKind::kRollbackTo;
   }
   return log.Add(operation);
 }

@@ -31,6 +31,24 @@ void TransactionLog::End() {
   failure_ = absl::OkStatus();
 }
 
+absl::Status TransactionLog::TooLarge() const {
+  return MakeStatus(absl::StatusCode::kResourceExhausted,
+                    "the transaction has more than %d bytes of changes, which the log cannot take; "
+                    "split it, or raise checkpoint_log_bytes",
+                    stream_bytes_max_);
+}
+
+absl::Status TransactionLog::Prepare(const recovery::Operation& operation) {
+  if (!failure_.ok()) return failure_;
+  const size_t room = record_bytes_max_ - recovery::kRecordHeadBytes;
+  const size_t total = operations_.size() + recovery::EncodedBytes(operation);
+  if (total <= room) return absl::OkStatus();
+  if (streamed_bytes_ + total > stream_bytes_max_) return TooLarge();
+  // Every chunk that Add may have to spill, what then remains, and the record that ends the stream.
+  const uint64_t records = total / room + 3;
+  return ReserveLog(total + records * recovery::kRecordHeadBytes, records);
+}
+
 absl::Status TransactionLog::Add(const recovery::Operation& operation) {
   if (!failure_.ok()) return failure_;
   head_.clear();
@@ -57,13 +75,7 @@ absl::Status TransactionLog::Gather(std::string_view bytes) {
 }
 
 absl::Status TransactionLog::Spill() {
-  if (streamed_bytes_ + operations_.size() > stream_bytes_max_) {
-    return MakeStatus(
-        absl::StatusCode::kResourceExhausted,
-        "the transaction has more than %d bytes of changes, which the log cannot take; "
-        "split it, or raise checkpoint_log_bytes",
-        stream_bytes_max_);
-  }
+  if (streamed_bytes_ + operations_.size() > stream_bytes_max_) return TooLarge();
   record_.clear();
   recovery::EncodeRecordHead(Record{RecordKind::kChunk, number_, chunks_, {}}, &record_);
   record_ += operations_;

@@ -35,8 +35,11 @@ class TransactionLog {
   // Begins the transaction that will have this number. REQUIRES: the one before has ended.
   void Begin(CommitNumber number);
 
-  // Takes an operation. ResourceExhausted (disk, or larger than the log can take) and other errors leave the
-  // transaction fit only for Abandon, as failure() says from then on.
+  // Makes sure that an operation can be added, before it is applied. ResourceExhausted: the disk is full, or the
+  // transaction would be larger than the log can take. Nothing has changed then: others may still fit.
+  absl::Status Prepare(const recovery::Operation& operation);
+  // Takes an operation. REQUIRES: Prepare. An error leaves the transaction fit only for Abandon, as failure() says
+  // from then on.
   absl::Status Add(const recovery::Operation& operation);
   const absl::Status& failure() const { return failure_; }
 
@@ -62,6 +65,7 @@ class TransactionLog {
  private:
   absl::Status Gather(std::string_view bytes);
   absl::Status Spill();
+  absl::Status TooLarge() const;
   absl::Status ReserveLog(uint64_t bytes, uint64_t records);
   void End();
 
