@@ -43,10 +43,11 @@ absl::Status TransactionLog::Prepare(const recovery::Operation& operation) {
   const size_t room = record_bytes_max_ - recovery::kRecordHeadBytes;
   const size_t total = operations_.size() + recovery::EncodedBytes(operation);
   if (total <= room) return absl::OkStatus();
-  if (streamed_bytes_ + total > stream_bytes_max_) return TooLarge();
   // Every chunk that Add may have to spill, what then remains, and the record that ends the stream.
   const uint64_t records = total / room + 3;
-  return ReserveLog(total + records * recovery::kRecordHeadBytes, records);
+  const uint64_t bytes = total + records * recovery::kRecordHeadBytes;
+  if (streamed_bytes_ + bytes > stream_bytes_max_) return TooLarge();
+  return ReserveLog(bytes, records);
 }
 
 absl::Status TransactionLog::Add(const recovery::Operation& operation) {

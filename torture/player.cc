@@ -270,7 +270,12 @@ int Player::RandomSpace() {
 }
 
 bool Player::EnsureTransaction() {
+  // A transaction must stay below what the log can take.
+  if (transaction_.has_value() && written_ > shape_.checkpoint_log_bytes / 4) {
+    Commit(Durability::kSync);
+  }
   if (transaction_.has_value()) return true;
+  written_ = 0;
   absl::StatusOr<Transaction> begun = db_->Begin();
   if (!Judge("begin", begun.status())) return false;
   transaction_ = *std::move(begun);
@@ -287,6 +292,7 @@ void Player::Put(Operation operation) {
     if (at != working_.entries().end() && at->first.first == space) key = at->first.second;
   }
   const std::string value = RandomValue(operation == Operation::kPutLarge);
+  written_ += key.size() + value.size() + 40;
   if (Judge("put", transaction_->Put(Handle(space), key, value))) working_.Put(space, key, value);
   CheckOneKey();
 }
@@ -314,7 +320,11 @@ void Player::DeleteRange() {
 // Half a segment, so that it is more than a frame and less than the log may hold.
 void Player::Bulk() {
   const uint64_t bytes = std::min<uint64_t>(shape_.segment_bytes / 2, 16 << 10);
-  for (uint64_t done = 0; done < bytes && alive(); done += 80) Put(Operation::kPutSmall);
+  if (!EnsureTransaction()) return;
+  const uint64_t end = written_ + bytes;
+  for (uint64_t n = 0; n < 500 && transaction_.has_value() && written_ < end && alive(); ++n) {
+    Put(Operation::kPutSmall);
+  }
 }
 
 // A transaction sees its own changes.
@@ -370,7 +380,7 @@ void Player::EndCommit(const absl::Status& status, Durability durability) {
 }
 
 void Player::Commit(Durability durability) {
-  if (!EnsureTransaction()) return;
+  if (!transaction_.has_value() && !EnsureTransaction()) return;
   const std::string number = absl::StrCat(number_ + 1);
   if (!Judge("put", transaction_->Put(kNumberKey, number))) return Rollback();
   working_.Put(kDefaultSpace, kNumberKey, number);

@@ -129,7 +129,8 @@ class Player {
   State committed_;
 
   std::optional<Transaction> transaction_;
-  State working_;  // what the transaction sees
+  State working_;         // what the transaction sees
+  uint64_t written_ = 0;  // bytes that the transaction has put, about
   std::vector<HeldSavepoint> savepoints_;
 
   std::string violation_;

@@ -308,17 +308,36 @@ std::string Scene::Run() {
 
 }  // namespace
 
+namespace {
+
+struct Meeting {
+  Act carrier;
+  Act intruder;
+  uint64_t step;
+};
+
+Meeting MeetingOf(uint64_t number) {
+  constexpr uint64_t kStepsMax = 24;
+  return {kActs[number % kActs.size()], kActs[number / kActs.size() % kActs.size()],
+          number / (kActs.size() * kActs.size()) % kStepsMax};
+}
+
+}  // namespace
+
+uint64_t SchedulesUpTo(uint64_t steps) { return steps * kActs.size() * kActs.size(); }
+
+std::string ScheduleName(uint64_t number) {
+  const Meeting meeting = MeetingOf(number);
+  return absl::StrFormat("%s at its step %d meets %s", ActName(meeting.carrier), meeting.step,
+                         ActName(meeting.intruder));
+}
+
 std::string RunSchedule(uint64_t seed, uint64_t number, Tally* tally) {
-  constexpr uint64_t kSteps = 24;
-  const Act carrier = kActs[number % kActs.size()];
-  const Act intruder = kActs[number / kActs.size() % kActs.size()];
-  const uint64_t step = number / (kActs.size() * kActs.size()) % kSteps;
-  Scene scene(Mix(Mix(seed) ^ number), carrier, intruder, step, tally);
+  const Meeting meeting = MeetingOf(number);
+  Scene scene(Mix(Mix(seed) ^ number), meeting.carrier, meeting.intruder, meeting.step, tally);
   const std::string violation = scene.Run();
   ++tally->operations;
-  if (violation.empty()) return "";
-  return absl::StrFormat("%s, stopped at its step %d for %s: %s", ActName(carrier), step,
-                         ActName(intruder), violation);
+  return violation.empty() ? "" : ScheduleName(number) + ": " + violation;
 }
 
 }  // namespace keel::torture

@@ -14,6 +14,12 @@
 
 namespace keel::torture {
 
+// Which two do what, and at which step they meet. Every pair meets at step 0, then every pair at
+// step 1, and so on.
+std::string ScheduleName(uint64_t number);
+// How many meet at the first so many steps.
+uint64_t SchedulesUpTo(uint64_t steps);
+
 // Empty: all was well.
 std::string RunSchedule(uint64_t seed, uint64_t number, Tally* tally);
 

@@ -43,7 +43,7 @@ Shape RandomShape(fault_injection::SeededRandom& random) {
     shape.value_bytes = {10, 100, 1000, 6000};
   } else {
     shape.segment_bytes = (uint64_t{4} << random.Below(4)) * 4096;
-    shape.checkpoint_log_bytes = shape.segment_bytes << random.Below(3);
+    shape.checkpoint_log_bytes = shape.segment_bytes << (1 + random.Below(3));
     if (random.OneIn(3)) shape.value_bytes = {0, 8, 100, 1200};
   }
   shape.direct_io = !random.OneIn(4);
