@@ -209,9 +209,23 @@ void Database::Impl::PublishWorking() {
                     std::move(publication.deaths));
 }
 
+// On a full disk the log cannot grow, and a checkpoint may not be due for long: but one made now cuts the log,
+// and so makes the room that deletes need (G5).
+absl::Status Database::Impl::ReserveCommit() {
+  KEEL_RETURN_IF_ERROR(transaction_log_->failure());
+  const absl::Status reserved = transaction_log_->ReserveCommit();
+  if (!absl::IsResourceExhausted(reserved)) return reserved;
+  // What is published but not yet flushed would keep the checkpoint from cutting the log.
+  if (!FlushThrough(working_lsn_).ok() || !background_->AwaitCheckpoint().ok()) {
+    KEEL_RETURN_IF_ERROR(CheckWritable());
+    return reserved;
+  }
+  return transaction_log_->ReserveCommit();
+}
+
 absl::StatusOr<Lsn> Database::Impl::PublishWriter() {
   KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
-  KEEL_RETURN_IF_ERROR(transaction_log_->ReserveCommit());
+  KEEL_RETURN_IF_ERROR(ReserveCommit());
   if constexpr (kParanoid) KEEL_RETURN_IF_ERROR(ParanoidCheck());
   KEEL_ASSIGN_OR_RETURN(const Lsn lsn, transaction_log_->Commit());
   ++working_number_.value;

@@ -182,6 +182,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Status CheckWritable() const;
   absl::Status WaitForLogRoom();
   absl::Status FinishCommit(Lsn lsn, Durability durability);
+  // Room in the log for the commit, at the price of a checkpoint where the disk is full.
+  absl::Status ReserveCommit();
   absl::StatusOr<Lsn> PublishWriter();
   void RestoreWorking();
   // The working state becomes a version that ends at working_lsn_.
