@@ -188,6 +188,12 @@ absl::Status Opener::ReadCatalogue() {
       pager::ReadCataloguePages(*storage_->data_file, superblock().database, options_.page_bytes,
                                 superblock().generation, superblock().catalogue));
   KEEL_ASSIGN_OR_RETURN(catalogue_, pager::DecodeCatalogue(image.bytes));
+  const auto is_default = [](const pager::CatalogueKeyspace& keyspace) {
+    return keyspace.id == kDefaultKeyspace && keyspace.name == kDefaultKeyspaceName;
+  };
+  if (std::ranges::none_of(catalogue_.keyspaces, is_default)) {
+    return absl::DataLossError("catalogue: the default keyspace is missing");
+  }
   catalogue_pages_ = std::move(image.pages);
   return absl::OkStatus();
 }
