@@ -140,6 +140,11 @@ absl::Status Opener::ReadSuperblock() {
   if (storage_->superblock.used_copy) {
     report_.repairs.push_back("a superblock copy was damaged; the other one was used");
   }
+  if (superblock().incarnation >= pager::kMaxIncarnation) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                      "incarnation %d is the last one possible: the database can be opened no more",
+                      superblock().incarnation);
+  }
   storage_->superblock_pair = pager::PairOf(storage_->superblock);
   options_.page_bytes = superblock().page_bytes;
   report_.clean = superblock().clean;
