@@ -1,6 +1,6 @@
 // A process with several writing threads, killed with -9 at random moments, again and again (G1, G2).
 //
-// KEEL_CRASH_ROUNDS sets how many times; scripts/crash_rounds --threads runs a campaign.
+// KEEL_CRASH_ROUNDS sets how many times; scripts/crash_rounds --writers runs a campaign.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
