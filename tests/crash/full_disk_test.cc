@@ -14,6 +14,7 @@
 
 #include "tests/crash/crash_options.h"
 #include "tests/crash/small_disk.h"
+#include "tests/crash/writer_process.h"
 #include "tests/support/seed.h"
 #include "tests/unit/engine/engine_test_support.h"
 
@@ -210,6 +211,36 @@ TEST_P(FullDiskTest, G5_AFullDiskIsLeftAndEnteredAgain) {
   Open();
   EXPECT_EQ(ReadAll(*database_), contents);
   ExpectSound();
+}
+
+// Recovery needs no more room than there is: what a writer left when it was killed on the full disk is recovered
+// there, and goes on once there is room.
+TEST_P(FullDiskTest, G5_AWriterKilledOnAFullDiskIsRecoveredThere) {
+  KEEL_SKIP_IF_REFUSED(disk_);
+  const TempDir temp;
+  std::mt19937_64 random(TestSeed());
+  const WriterArguments arguments{.database = disk_.path() / "db",
+                                  .record = temp.path() / "record",
+                                  .history = random(),
+                                  .seed = random()};
+  Model model(arguments.history);
+  SharedRecord record(arguments.record);
+  std::optional<Filler> filler;
+  {
+    WriterProcess writer(arguments);
+    ASSERT_TRUE(writer.WaitFor(record->durable, 50 + random() % 200));
+    filler.emplace(disk_.path());
+    // It overwrites what it has, and so may never need room that is not there.
+    (void)writer.WaitFor(record->durable, record->durable + 100);
+    filler->Fill();
+    writer.Kill();
+    EXPECT_EQ(record->failed.load(), 0U) << record->error.data();
+  }
+  filler->Fill();
+  ExpectSomePrefix(arguments.database, *record, &model);
+  ExpectHolds(arguments.database, arguments.history, false, &model);
+  filler.reset();
+  ExpectHolds(arguments.database, arguments.history, true, &model);
 }
 
 INSTANTIATE_TEST_SUITE_P(Disks, FullDiskTest,
