@@ -100,7 +100,7 @@ absl::Status Applier::DropKeyspace(KeyspaceId keyspace) {
     return absl::DataLossError("the default keyspace can never have been dropped");
   }
   const pager::WriteSession::Mark mark = session_->SetMark();
-  const absl::Status dropped = btree::DropTree(*session_, keyspace, state_->roots.Get(keyspace));
+  absl::Status dropped = btree::DropTree(*session_, keyspace, state_->roots.Get(keyspace));
   if (!dropped.ok()) {
     session_->RollbackTo(mark);
     session_->ReleaseMark(mark);

@@ -62,7 +62,7 @@ void ApplyPatch(const Patch& patch, std::span<std::byte> unit) {
     case Patch::Kind::kAdd: {
       // To a number of eight bytes: one more, one less.
       if (at.size() < sizeof(uint64_t)) return;
-      const auto step = static_cast<uint64_t>(static_cast<int8_t>(patch.value));
+      const uint64_t step = patch.value < 0x80 ? patch.value : patch.value - 0x100;
       Store(at.data(), Load<uint64_t>(at.data()) + step);
       return;
     }
