@@ -120,7 +120,7 @@ absl::Status Opener::LockDataFile() {
   const io::LockMode mode = options_.read_only ? io::LockMode::kShared : io::LockMode::kExclusive;
   const absl::Duration deadline = Now() + options_.open_timeout;
   while (true) {
-    const absl::Status locked = storage_->data_file->TryLock(mode);
+    absl::Status locked = storage_->data_file->TryLock(mode);
     if (locked.code() != absl::StatusCode::kFailedPrecondition) return locked;
     if (Now() >= deadline) {
       return WithContext(locked, absl::StrFormat("%s is in use, also after %s of waiting",
