@@ -15,7 +15,11 @@ class YoungWalk {
 
   absl::Status Visit(const pager::Reference& reference, uint8_t level) {
     if (reference.birth <= since_) return absl::OkStatus();
-    young_->Insert(reference.id);
+    // B6; and a walk over hostile pages ends.
+    if (!young_->Insert(reference.id)) {
+      return MakeStatus(absl::StatusCode::kDataLoss, "page %d is reached twice",
+                        reference.id.value);
+    }
     if (level == 0 && !reference.extents_below) return absl::OkStatus();
     KEEL_ASSIGN_OR_RETURN(const PageHandle page,
                           pages_.Pin(pager::PageWant{reference, keyspace_, level}));

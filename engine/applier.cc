@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "btree/tree.h"
+#include "pager/catalogue.h"
 
 namespace keel::engine {
 
@@ -78,7 +79,14 @@ absl::Status Applier::DeleteRange(const Operation& operation) {
   return absl::OkStatus();
 }
 
+// A log may be hostile: whatever it says, ids and names stay unique, as the catalogue demands.
 absl::Status Applier::CreateKeyspace(KeyspaceId keyspace, std::string_view name) {
+  if (keyspace != state_->names->next() || keyspace == kLastKeyspace || name.empty() ||
+      name.size() > pager::kMaxNameBytes || state_->names->Find(name).has_value()) {
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      "no keyspace \"%s\" of id %d can be made: the next id is %d",
+                      Printable(name, 32), keyspace.value, state_->names->next().value);
+  }
   auto names = std::make_shared<KeyspaceNames>(*state_->names);
   names->Add(keyspace, name);
   state_->names = std::move(names);
@@ -88,8 +96,11 @@ absl::Status Applier::CreateKeyspace(KeyspaceId keyspace, std::string_view name)
 
 absl::Status Applier::DropKeyspace(KeyspaceId keyspace) {
   KEEL_RETURN_IF_ERROR(RequireKeyspace(keyspace));
+  if (keyspace == kDefaultKeyspace) {
+    return absl::DataLossError("the default keyspace can never have been dropped");
+  }
   const pager::WriteSession::Mark mark = session_->SetMark();
-  const absl::Status dropped = btree::DropTree(*session_, keyspace, state_->roots.Get(keyspace));
+  absl::Status dropped = btree::DropTree(*session_, keyspace, state_->roots.Get(keyspace));
   if (!dropped.ok()) {
     session_->RollbackTo(mark);
     session_->ReleaseMark(mark);

@@ -1,5 +1,6 @@
 // Database::Impl::Check: every page that the visible version reaches, and the space map.
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,7 +98,10 @@ class Checker {
     for (const PageId id : catalogue) known.Insert(id);
     const uint32_t page_bytes = storage_.cache->page_bytes();
     for (const PageId id : pager::SuperblockPages(page_bytes)) known.Insert(id);
-    const uint64_t pages = storage_.space->page_count();
+    // Beyond the last group nothing is in use, however many pages a hostile superblock claims.
+    const pager::SpaceStats space = storage_.space->stats();
+    const uint64_t pages =
+        std::min(space.page_count, space.groups * pager::PagesPerGroup(page_bytes));
     for (uint64_t group = 0; group * pager::PagesPerGroup(page_bytes) < pages; ++group) {
       known.Insert(pager::BitmapSlot(page_bytes, group, 0));
       known.Insert(pager::BitmapSlot(page_bytes, group, 1));

@@ -107,7 +107,14 @@ absl::Status Checkpointer::WritePages(Attempt& attempt) {
     KEEL_RETURN_IF_ERROR(btree::CollectYoungPages(
         pages, keyspace, attempt.version->state.roots.Get(keyspace), since, &attempt.young));
   }
-  return storage_->cache->WriteBack(attempt.young);
+  // Maps are as many as the highest page takes, and a hostile reference may name any.
+  const pager::PageSet& young = attempt.young;
+  if (!young.empty() && young.Highest().value >= storage_->space->page_count()) {
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      "page %d of a tree lies beyond the file's %d pages", young.Highest().value,
+                      storage_->space->page_count());
+  }
+  return storage_->cache->WriteBack(young);
 }
 
 absl::Status Checkpointer::SizeCatalogue(Attempt& attempt, uint64_t pages) {

@@ -296,7 +296,9 @@ absl::StatusOr<Keyspace> Database::Impl::OpenKeyspace(std::string_view name) {
   KEEL_RETURN_IF_ERROR(AcquireWriter(absl::InfiniteDuration(), "opening a keyspace"));
   std::optional<KeyspaceId> id = working_.names->Find(name);
   absl::Status status;
-  if (!id) {
+  if (!id && working_.names->next() == engine::kLastKeyspace) {
+    status = absl::ResourceExhaustedError("there are no more ids for keyspaces");
+  } else if (!id) {
     id = working_.names->next();
     Operation operation;
     operation.kind = OperationKind::kCreateKeyspace;

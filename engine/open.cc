@@ -120,7 +120,7 @@ absl::Status Opener::LockDataFile() {
   const io::LockMode mode = options_.read_only ? io::LockMode::kShared : io::LockMode::kExclusive;
   const absl::Duration deadline = Now() + options_.open_timeout;
   while (true) {
-    const absl::Status locked = storage_->data_file->TryLock(mode);
+    absl::Status locked = storage_->data_file->TryLock(mode);
     if (locked.code() != absl::StatusCode::kFailedPrecondition) return locked;
     if (Now() >= deadline) {
       return WithContext(locked, absl::StrFormat("%s is in use, also after %s of waiting",
@@ -139,6 +139,11 @@ absl::Status Opener::ReadSuperblock() {
   }
   if (storage_->superblock.used_copy) {
     report_.repairs.push_back("a superblock copy was damaged; the other one was used");
+  }
+  if (superblock().incarnation >= pager::kMaxIncarnation) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                      "incarnation %d is the last one possible: the database can be opened no more",
+                      superblock().incarnation);
   }
   storage_->superblock_pair = pager::PairOf(storage_->superblock);
   options_.page_bytes = superblock().page_bytes;
@@ -188,6 +193,12 @@ absl::Status Opener::ReadCatalogue() {
       pager::ReadCataloguePages(*storage_->data_file, superblock().database, options_.page_bytes,
                                 superblock().generation, superblock().catalogue));
   KEEL_ASSIGN_OR_RETURN(catalogue_, pager::DecodeCatalogue(image.bytes));
+  const auto is_default = [](const pager::CatalogueKeyspace& keyspace) {
+    return keyspace.id == kDefaultKeyspace && keyspace.name == kDefaultKeyspaceName;
+  };
+  if (std::ranges::none_of(catalogue_.keyspaces, is_default)) {
+    return absl::DataLossError("catalogue: the default keyspace is missing");
+  }
   catalogue_pages_ = std::move(image.pages);
   return absl::OkStatus();
 }

@@ -5,15 +5,15 @@
 namespace keel::engine {
 
 void RootTable::Set(KeyspaceId id, const pager::TreeRoot& root) {
-  const size_t index = id.value / kChunk;
-  if (index >= chunks_.size()) chunks_.resize(index + 1);
-  std::shared_ptr<Chunk>& chunk = chunks_[index];
-  if (chunk == nullptr) {
-    chunk = std::make_shared<Chunk>();
-  } else if (chunk.use_count() > 1) {
-    chunk = std::make_shared<Chunk>(*chunk);
+  const uint32_t number = id.value / kRoots;
+  const size_t at = LowerBound(number);
+  if (at == chunks_.size() || chunks_[at].number != number) {
+    chunks_.insert(chunks_.begin() + static_cast<ptrdiff_t>(at),
+                   Chunk{number, std::make_shared<Roots>()});
   }
-  (*chunk)[id.value % kChunk] = root;
+  std::shared_ptr<Roots>& roots = chunks_[at].roots;
+  if (roots.use_count() > 1) roots = std::make_shared<Roots>(*roots);
+  (*roots)[id.value % kRoots] = root;
 }
 
 KeyspaceNames::KeyspaceNames() { names_.emplace(kDefaultKeyspace.value, kDefaultKeyspaceName); }

@@ -6,6 +6,7 @@
 #include <absl/container/btree_map.h>
 #include <absl/container/inlined_vector.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -18,24 +19,37 @@
 
 namespace keel::engine {
 
-// Roots by keyspace id: an array in chunks that copies share until one changes its own (copying costs the
-// number of chunks, changing one chunk).
+// Roots by keyspace id: a sorted list of chunks that copies share until one changes its own (copying costs the
+// number of chunks, changing one chunk). Ids may be far apart, as they are never used again, and as a hostile
+// file likes: only those with a root take memory.
 class RootTable {
  public:
   // An empty root for a keyspace that has none.
   pager::TreeRoot Get(KeyspaceId id) const {
-    const size_t chunk = id.value / kChunk;
-    if (chunk >= chunks_.size() || chunks_[chunk] == nullptr) return {};
-    return (*chunks_[chunk])[id.value % kChunk];
+    const size_t at = LowerBound(id.value / kRoots);
+    if (at == chunks_.size() || chunks_[at].number != id.value / kRoots) return {};
+    return (*chunks_[at].roots)[id.value % kRoots];
   }
   void Set(KeyspaceId id, const pager::TreeRoot& root);
 
  private:
-  static constexpr size_t kChunk = 16;
-  using Chunk = std::array<pager::TreeRoot, kChunk>;
+  static constexpr uint32_t kRoots = 16;
+  using Roots = std::array<pager::TreeRoot, kRoots>;
+  struct Chunk {
+    uint32_t number = 0;
+    std::shared_ptr<Roots> roots;
+  };
 
-  absl::InlinedVector<std::shared_ptr<Chunk>, 1> chunks_;
+  size_t LowerBound(uint32_t number) const {
+    const auto below = [number](const Chunk& chunk) { return chunk.number < number; };
+    return static_cast<size_t>(std::ranges::partition_point(chunks_, below) - chunks_.begin());
+  }
+
+  absl::InlinedVector<Chunk, 1> chunks_;
 };
+
+// Never given to a keyspace, so that there is always a next id.
+inline constexpr KeyspaceId kLastKeyspace{UINT32_MAX};
 
 // Names and numbers of keyspaces. Immutable once in a version; changed by copying.
 class KeyspaceNames {
@@ -48,7 +62,7 @@ class KeyspaceNames {
   std::string_view Name(KeyspaceId id) const;
   void Add(KeyspaceId id, std::string_view name);
   void Remove(KeyspaceId id);
-  // Ids are never reused: larger than any so far.
+  // Ids are never reused: larger than any so far. At kLastKeyspace there are no more.
   KeyspaceId next() const { return KeyspaceId{next_}; }
   void set_next(uint32_t next) { next_ = next; }
 

@@ -1,12 +1,14 @@
 #include "pager/frame_pool.h"
 
+#include <absl/base/config.h>
+
 #include <cstring>
 #include <utility>
 
 #include "base/check.h"
 #include "base/status.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef ABSL_HAVE_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(address, size) (static_cast<void>(0))

@@ -45,6 +45,17 @@ class Repeater {
                       raw.end.value);
   }
 
+  // What succeeded once and is impossible now does not belong to this database.
+  static absl::Status Judged(const wal::LogRecord& raw, const absl::Status& status) {
+    if (!absl::IsNotFound(status) && !absl::IsFailedPrecondition(status) &&
+        !absl::IsInvalidArgument(status)) {
+      return status;
+    }
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      "log: record that ends at LSN %d contradicts the database (%s)",
+                      raw.end.value, MessageOf(status));
+  }
+
   absl::Status AddChunk(const wal::LogRecord& raw, const Record& record) {
     const bool winner = analysis_.stream_commits[stream_];
     return winner ? Apply(raw, record.payload) : absl::OkStatus();
@@ -61,7 +72,7 @@ class Repeater {
           return Damage(raw);
         case OperationDecoder::Result::kOperation:
           ++result_.operations;
-          KEEL_RETURN_IF_ERROR(target_.Apply(operation));
+          KEEL_RETURN_IF_ERROR(Judged(raw, target_.Apply(operation)));
       }
     }
   }

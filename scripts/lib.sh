@@ -41,8 +41,17 @@ meson_options() {
       printf '%s\n' -Dbuildtype=debugoptimized -Dparanoid=true -Db_sanitize=thread \
         -Db_lundef=false
       ;;
+    fuzz)
+      printf '%s\n' -Dbuildtype=debugoptimized -Dparanoid=false -Db_sanitize=address,undefined \
+        -Db_lundef=false -Dfuzzers=true
+      ;;
     *) return 1 ;;
   esac
+}
+
+# compiler_of TYPE: for the fuzzers clang, for all else what Meson finds.
+compiler_of() {
+  if [[ "$1" == fuzz ]]; then echo 'ccache clang++'; else echo "${CXX-}"; fi
 }
 
 # quietly COMMAND...: shows the output only of a command that fails.
@@ -65,15 +74,17 @@ configure_type() {
   mapfile -t options < <(meson_options "$1")
   ((${#options[@]} > 0)) || wrong_use "no such build type: $1"
   [[ -f "$directory/build.ninja" ]] ||
-    quietly meson setup "$directory" "${options[@]}" || die "meson setup failed"
+    CXX="$(compiler_of "$1")" quietly meson setup "$directory" "${options[@]}" ||
+    die "meson setup failed"
 }
 
-# build_type TYPE: brings the folder of a build type up to date.
+# build_type TYPE [TARGET...]: brings the folder of a build type up to date, or these targets.
 build_type() {
   local type="$1" directory="$build_root/$1"
+  shift
   configure_type "$type"
-  if ! ninja -C "$directory" -n | grep -q 'no work to do'; then
+  if ! ninja -C "$directory" -n "$@" | grep -q 'no work to do'; then
     say "Building $directory ..."
-    quietly ninja -C "$directory" -j "$jobs" || die "the $type build failed"
+    quietly ninja -C "$directory" -j "$jobs" "$@" || die "the $type build failed"
   fi
 }

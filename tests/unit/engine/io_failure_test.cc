@@ -404,5 +404,24 @@ TEST_F(IoFailureTest, G4_AFailedOpenLeavesTheDatabaseAsItWas) {
   }
 }
 
+// What broke: a full disk that left no room for another log segment refused every commit, deletes too, for as
+// long as no checkpoint was due. Now the commit makes one, which cuts the log.
+TEST_F(IoFailureTest, G5_DeletesGoOnWhereTheLogCannotGrow) {
+  options_.checkpoint_log_bytes = uint64_t{64} << 20;
+  Open();
+  // In one commit, so that it leaves few segments behind.
+  WriteBatch batch;
+  for (int i = 0; i < 500; ++i) batch.Put(Numbered("key", i), "value");
+  KEEL_ASSERT_OK(db_->Write(batch).status());
+  KEEL_ASSERT_OK(db_->Checkpoint());
+  constexpr uint64_t kEndless = uint64_t{1} << 40;
+  disk_.set_capacity(kEndless);
+  disk_.set_capacity(kEndless - *disk_.FreeSpace("/db"));
+  for (int i = 0; i < 500; ++i) KEEL_ASSERT_OK(db_->Delete(Numbered("key", i)));
+  EXPECT_EQ(*db_->Count(), 0U);
+  EXPECT_TRUE(db_->Check()->ok());
+  KEEL_EXPECT_OK(db_->Close());
+}
+
 }  // namespace
 }  // namespace keel::testing

@@ -288,7 +288,8 @@ std::unique_ptr<MemoryFileSystem> MemoryFileSystem::AfterCrash(std::mt19937_64& 
     for (const auto& [block, versions] : inode->unsynced) {
       pending[block].insert(pending[block].end(), versions.begin(), versions.end());
     }
-    for (auto& [block, versions] : pending) {
+    for (auto& [block, pending_versions] : pending) {
+      std::vector<Block>& versions = pending_versions;  // clang 14 lets no lambda see a binding
       versions.insert(versions.begin(), Inode::Cut(inode->durable, block));
       const auto pick = [&]() -> const Block& {
         if (choice == CrashChoice::kNothing) return versions.front();
