@@ -173,7 +173,9 @@ bool CrashSweep::ReadOnlyLeavesNoTrace(const DiskImage& image, uint64_t commits,
 
 void CrashSweep::Note(const RecoveryReport& report, const Bounds& bounds, uint64_t commits,
                       size_t depth) {
-  tally_->Met("created anew after a crash while it was created", report.created);
+  if (options_.start.names().empty()) {
+    tally_->Met("created anew after a crash while it was created", report.created);
+  }
   tally_->Met("log replayed", report.transactions_replayed > 0);
   tally_->Met("streamed transaction rolled back", report.transactions_rolled_back > 0);
   tally_->Met("torn log tail discarded", report.torn_tail);
@@ -182,6 +184,7 @@ void CrashSweep::Note(const RecoveryReport& report, const Bounds& bounds, uint64
   tally_->Met("a commit survived that nobody had been told of", commits > bounds.acknowledged);
   tally_->Met("a commit that was begun has vanished", commits < bounds.begun);
   tally_->Met(absl::StrFormat("crash after a sync of: %s", SyncPurposeName(last_sync_)));
+  if (options_.max_depth < 2) return;
   tally_->Met("crash within a recovery (depth 2)", depth == 2);
   tally_->Met("crash within a recovery from such a crash (depth 3)", depth == 3);
 }
