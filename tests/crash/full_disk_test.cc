@@ -231,7 +231,8 @@ TEST_P(FullDiskTest, G5_AWriterKilledOnAFullDiskIsRecoveredThere) {
     ASSERT_TRUE(writer.WaitFor(record->durable, 50 + random() % 200));
     filler.emplace(disk_.path());
     // It overwrites what it has, and so may never need room that is not there.
-    (void)writer.WaitFor(record->durable, record->durable + 100);
+    const uint64_t enough = record->durable + record->refused + 100;
+    EXPECT_TRUE(writer.WaitUntil([&] { return record->durable + record->refused >= enough; }));
     filler->Fill();
     writer.Kill();
     EXPECT_EQ(record->failed.load(), 0U) << record->error.data();

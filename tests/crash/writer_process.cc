@@ -73,9 +73,13 @@ bool WriterProcess::running() {
 }
 
 bool WriterProcess::WaitFor(const std::atomic<uint64_t>& number, uint64_t value) {
+  return WaitUntil([&] { return number.load() >= value; });
+}
+
+bool WriterProcess::WaitUntil(const std::function<bool()>& done) {
   constexpr int kMinute = 600'000;
   for (int i = 0; i < kMinute && running(); ++i) {
-    if (number.load() >= value) return true;
+    if (done()) return true;
     usleep(100);
   }
   return !running();

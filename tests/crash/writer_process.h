@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -36,6 +37,8 @@ class WriterProcess {
   // Waits until `number` (of the record) has reached `value`, or the process has ended by itself. False if
   // neither happens within a minute.
   bool WaitFor(const std::atomic<uint64_t>& number, uint64_t value);
+  // The same for anything else.
+  bool WaitUntil(const std::function<bool()>& done);
   bool running();
   // Kills it with -9 and waits for its end.
   void Kill();
