@@ -53,8 +53,7 @@ class Player {
   // Does nothing once dead.
   void Do(const Step& step);
   void Play(const Script& script);
-  // Reads everything, and has the database check itself. A database that has stopped may show any
-  // state that it may have shown last.
+  // Reads everything, and has the database check itself.
   void Verify();
   void Close();
 

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -200,11 +201,20 @@ class PageCacheStressTest : public PageCacheTest {
   void Count(const absl::Status& status) { write_errors_ += status.ok() ? 0 : 1; }
 
   // Every so many calls something goes wrong, and not again when tried once more.
+  // Never two in a row at one place, however the threads take turns: that would be no passing fault.
+  bool MayFail(uint64_t offset) {
+    std::lock_guard lock(failed_last_mutex_);
+    return failed_last_.erase(offset) == 0 && failed_last_.insert(offset).second;
+  }
+
   void InjectPassingFaults() {
-    file_.set_read_hook([this](uint64_t, std::span<std::byte> bytes) {
+    file_.set_read_hook([this](uint64_t offset, std::span<std::byte> bytes) {
       const uint64_t call = ++read_calls_;
-      if (call % 97 == 0) bytes[call % bytes.size()] ^= std::byte{16};
-      return call % 101 == 0 ? absl::UnavailableError("injected read error") : absl::OkStatus();
+      const bool flips = call % 97 == 0;
+      if ((!flips && call % 101 != 0) || !MayFail(offset)) return absl::OkStatus();
+      if (!flips) return absl::UnavailableError("injected read error");
+      bytes[call % bytes.size()] ^= std::byte{16};
+      return absl::OkStatus();
     });
     file_.set_write_hook([this](uint64_t offset, auto) -> absl::StatusOr<uint64_t> {
       if (++write_calls_ % 53 == 0) return absl::UnavailableError("injected write error");
@@ -248,6 +258,8 @@ class PageCacheStressTest : public PageCacheTest {
   std::atomic<uint64_t> checked_{0};
   std::atomic<uint64_t> write_errors_{0};
   std::atomic<uint64_t> read_calls_{0};
+  std::mutex failed_last_mutex_;
+  std::set<uint64_t> failed_last_;  // offsets, under failed_last_mutex_
   std::atomic<uint64_t> write_calls_{0};
 };
 
