@@ -84,7 +84,8 @@ void DiskImage::Settle() {
     const uint64_t blocks = (image.size() + kBlockBytes - 1) / kBlockBytes;
     const bool whole = image.size() % kBlockBytes == 0;
     if (image.blocks().rbegin()->first < blocks && whole) continue;
-    MutableFile(inode)->Cut(image.size());
+    const uint64_t size = image.size();  // of the one that is about to be replaced
+    MutableFile(inode)->Cut(size);
   }
 }
 

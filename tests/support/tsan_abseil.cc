@@ -19,6 +19,13 @@
 #define REAL(name) __real__ZN4absl7debian3##name
 #define WRAP(name) __wrap__ZN4absl7debian3##name
 
+// Abseil's detector of deadlocks keeps its graph under a lock of its own, which the sanitizer does
+// not see either.
+extern "C" const char* __tsan_default_suppressions() {
+  return "called_from_lib:libabsl_graphcycles_internal.so\n"
+         "called_from_lib:libabsl_malloc_internal.so\n";
+}
+
 namespace {
 
 // In the eyes of the sanitizer, holds a mutex from its making on.
