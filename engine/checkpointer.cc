@@ -191,7 +191,7 @@ absl::Status Checkpointer::MakeDurable(Attempt& attempt, bool clean) {
   attempt.superblock.clean = clean;
   KEEL_RETURN_IF_ERROR(storage_->data_file->Sync(io::SyncPurpose::kCheckpointPages));
   // A growth's sync that failed may have taken the error that this one should have met.
-  KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
+  KEEL_RETURN_IF_ERROR(storage_->space->WaitForGrowth());
   KEEL_RETURN_IF_ERROR(pager::WriteSuperblock(*storage_->data_file, attempt.superblock, 1 - pair_));
   pair_ = 1 - pair_;
   named_log_ = true;

@@ -135,8 +135,7 @@ absl::Status Creator::WriteContents(io::File& file) {
   const uint64_t bytes = pager::kSuperblockOffsets.back() + uint64_t{64} * 1024;
   KEEL_RETURN_IF_ERROR(file.Truncate(0));
   KEEL_RETURN_IF_ERROR(file.Allocate(0, bytes));
-  pager::SpaceMapOptions space_options;
-  space_options.page_bytes = superblock.page_bytes;
+  pager::SpaceMapOptions space_options = pager::SpaceMapOptionsFor(superblock.page_bytes);
   space_options.database = superblock.database;
   KEEL_ASSIGN_OR_RETURN(
       const std::unique_ptr<pager::SpaceMap> space,

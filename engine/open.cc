@@ -204,8 +204,7 @@ absl::Status Opener::ReadCatalogue() {
 }
 
 absl::Status Opener::MakePager() {
-  pager::SpaceMapOptions space;
-  space.page_bytes = options_.page_bytes;
+  pager::SpaceMapOptions space = pager::SpaceMapOptionsFor(options_.page_bytes);
   space.database = superblock().database;
   space.read_only = options_.read_only;
   KEEL_ASSIGN_OR_RETURN(storage_->space,

@@ -286,6 +286,16 @@ absl::Status GroupedSpaceMap::failed_sync() const {
   return failed_sync_;
 }
 
+absl::Status GroupedSpaceMap::WaitForGrowth() const {
+  const auto done = [this] {
+    mutex_.AssertHeld();
+    return !growing_;
+  };
+  const absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&done));
+  return failed_sync_;
+}
+
 absl::Status GroupedSpaceMap::damage() const {
   const absl::MutexLock lock(&mutex_);
   for (const auto& group : groups_) KEEL_RETURN_IF_ERROR(group->status());

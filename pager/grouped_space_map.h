@@ -47,6 +47,7 @@ class GroupedSpaceMap final : public SpaceMap {
   uint64_t page_count() const override;
   SpaceStats stats() const override;
   absl::Status failed_sync() const override;
+  absl::Status WaitForGrowth() const override;
   absl::Status damage() const override;
   absl::Status LoadAll() override;
   void Rebuild(const PageSet& reachable, const PageSet& held) override;

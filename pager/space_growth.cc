@@ -32,6 +32,9 @@ absl::StatusOr<uint64_t> SpaceGrowth::Grow(uint64_t end, uint64_t least, uint64_
     if (target < end + least) continue;
     status = GrowTo(end, target);
     if (status.ok()) return target;
+    // A smaller step needs less room; but a sync is never tried again, not even one that met a full
+    // disk.
+    KEEL_RETURN_IF_ERROR(failed_sync_);
     if (!absl::IsResourceExhausted(status)) return status;
   }
   return status;

@@ -21,6 +21,15 @@ absl::Status CheckGeometry(uint64_t page_count, const SpaceMapOptions& options) 
 
 }  // namespace
 
+SpaceMapOptions SpaceMapOptionsFor(uint32_t page_bytes) {
+  SpaceMapOptions options;
+  const uint64_t bytes_min = uint64_t{page_bytes} * page_bytes / 16;
+  options.page_bytes = page_bytes;
+  options.growth_bytes_min = std::min(options.growth_bytes_min, bytes_min);
+  options.slack_bytes_min = std::min(options.slack_bytes_min, bytes_min);
+  return options;
+}
+
 uint64_t PagesPerGroup(uint32_t page_bytes) { return SpaceLayout(page_bytes).pages_per_group(); }
 
 PageId BitmapSlot(uint32_t page_bytes, uint64_t group, int slot) {

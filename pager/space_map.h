@@ -66,6 +66,11 @@ struct SpaceMapOptions {
   uint64_t slack_bytes_min = uint64_t{1} << 20;  // of the reserve; less only in tests
 };
 
+// As they suit the page size: with pages under 4 KiB, which only tests have, the least growth and
+// slack are smaller too (by the square), so that a small database grows and runs short like a large
+// one.
+SpaceMapOptions SpaceMapOptionsFor(uint32_t page_bytes);
+
 struct SpaceStats {
   uint64_t page_count = 0;  // of the file
   uint64_t free_pages = 0;  // in the live map
@@ -141,6 +146,9 @@ class SpaceMap {
   virtual SpaceStats stats() const = 0;
   // The sync of a growth that failed, if one did: final, like every failed sync (G4).
   virtual absl::Status failed_sync() const = 0;
+  // The same, once no growth is under way: an error goes to one sync only, and a growth's may have it
+  // without having told.
+  virtual absl::Status WaitForGrowth() const = 0;
   // The first damaged group's report, OK if there is none (bitmaps not yet loaded are not looked
   // at).
   virtual absl::Status damage() const = 0;

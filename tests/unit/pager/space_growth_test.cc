@@ -1,9 +1,11 @@
 // Growth before use (M4), on disks that fill up, and after crashes.
 
+#include <absl/synchronization/notification.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
 
 #include "tests/unit/pager/space_fixture.h"
 
@@ -54,6 +56,45 @@ TEST_P(SpaceGrowthTest, M4AnErrorAtAnyStepHandsNothingOut) {
     EXPECT_EQ(f.map->failed_sync().ok(), kind != Kind::kSync);
     EXPECT_EQ(f.map->Allocate(1, SpaceUse::kOrdinary).ok(), kind != Kind::kSync);
   }
+}
+
+// The next sync would succeed, and prove nothing.
+TEST_P(SpaceGrowthTest, G4ASyncThatMeetsAFullDiskIsNotTriedAgainWithLess) {
+  SpaceFixture f(GetParam());
+  f.Create();
+  int syncs = 0;
+  f.file->set_fault([&](const MemoryFile::Call& call) {
+    if (call.kind != Kind::kSync) return absl::OkStatus();
+    return ++syncs == 1 ? absl::ResourceExhaustedError("injected") : absl::OkStatus();
+  });
+  const uint64_t pages = f.map->page_count();
+  absl::StatusOr<PageRun> run;
+  while ((run = f.map->Allocate(1, SpaceUse::kOrdinary)).ok()) ASSERT_LT(run->first.value, pages);
+  EXPECT_EQ(syncs, 1);
+  EXPECT_FALSE(f.map->failed_sync().ok());
+  EXPECT_EQ(f.map->page_count(), pages);
+}
+
+// A checkpoint asks while the growth's sync has its error, but has not told yet.
+TEST_P(SpaceGrowthTest, G4WhoAsksForAFailedSyncWaitsForTheGrowthUnderWay) {
+  SpaceFixture f(GetParam());
+  f.Create();
+  absl::Notification in_sync;
+  absl::Notification asked;
+  f.file->set_fault([&](const MemoryFile::Call& call) {
+    if (call.kind != Kind::kSync) return absl::OkStatus();
+    in_sync.Notify();
+    asked.WaitForNotification();
+    return absl::UnavailableError("injected");
+  });
+  std::thread grower([&] {
+    while (f.map->Allocate(1, SpaceUse::kOrdinary).ok()) {
+    }
+  });
+  in_sync.WaitForNotification();
+  asked.Notify();
+  EXPECT_TRUE(absl::IsUnavailable(f.map->WaitForGrowth()));
+  grower.join();
 }
 
 TEST_P(SpaceGrowthTest, StepsGrowWithTheFileWithinTheirLimits) {
