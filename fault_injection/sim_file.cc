@@ -129,6 +129,7 @@ io::FlushOutcome SimFile::WriteThenSync(uint64_t offset, std::span<const std::by
     // One call does both: the error of a data-sync write is one of its sync.
     if (method != io::FlushMethod::kDataSyncWrite || refused) return {written.status(), {}};
     world_->sync_counters().Add(purpose);
+    if (world_->powered_off()) return {absl::OkStatus(), written.status()};
     absl::MutexLock lock(&world_->mutex_);
     return {absl::OkStatus(), FailSync(written.status())};
   }

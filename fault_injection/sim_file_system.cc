@@ -120,7 +120,7 @@ void SimFileSystem::Mark(uint64_t mark) {
   disk_.Mark(mark);
 }
 
-Trace SimFileSystem::TakeTrace() const {
+Trace SimFileSystem::trace() const {
   absl::MutexLock lock(&mutex_);
   return disk_.trace();
 }

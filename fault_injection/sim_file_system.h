@@ -4,7 +4,7 @@
 //   SimFileSystem world({.seed = seed});
 //   auto db = keel::Database::Open("/db", {.file_system = &world, ...});
 //   ...
-//   Trace trace = world.TakeTrace();              // every effect and barrier, for crash images
+//   Trace trace = world.trace();              // every effect and barrier, for crash images
 //   SimFileSystem after({.seed = seed}, image);   // the machine starts again on one of them
 //
 // The same seed and the same calls give the same world. Every injected error says so in its
@@ -84,7 +84,7 @@ class SimFileSystem final : public io::FileSystem {
   // Looking at the disk.
   uint64_t steps() const { return steps_; }
   void Mark(uint64_t mark);
-  Trace TakeTrace() const;
+  Trace trace() const;
   Durability durability() const;
   // What a killed process leaves: all that it wrote, though not durable yet. Unlike after a loss of
   // power, what is pending stays so.

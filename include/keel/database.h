@@ -63,9 +63,9 @@ class Database : public Reader {
   std::vector<KeyspaceInfo> ListKeyspaces() const;
 
   // Each a transaction of its own. Unknown: handed to the log, outcome known after reopening. Unavailable: an I/O
-  // failure, certainly not done; Stats() tells whether the database has stopped. ResourceExhausted: disk, memory or log, certainly not done, works again once
-  // there is room. On a full disk it names the snapshot that holds most space, and deletes work as long as no snapshot
-  // holds what they free.
+  // failure, certainly not done; Stats() tells whether the database has stopped. ResourceExhausted: disk, memory or
+  // log, certainly not done, works again once there is room. On a full disk it names the snapshot that holds most
+  // space, and deletes work as long as no snapshot holds what they free.
   absl::Status Put(Keyspace keyspace, std::string_view key, std::string_view value,
                    WriteOptions options = {});
   absl::Status Put(std::string_view key, std::string_view value, WriteOptions options = {}) {

@@ -27,8 +27,9 @@ struct Savepoint {
 // exclusive transaction is open every other write waits for it, and a write by the same thread outside of it is
 // FailedPrecondition (it would wait for itself).
 //
-// A failed Put, Delete or DeleteRange has no effect, and the transaction goes on. After Commit or Rollback
-// every call gives FailedPrecondition.
+// A failed Put, Delete or DeleteRange has no effect, and the transaction goes on; except when the error says that
+// it can only be rolled back (room in the log that had been there is gone): then Commit refuses it. After Commit or
+// Rollback every call gives FailedPrecondition.
 class Transaction : public Reader {
  public:
   class Impl;

@@ -155,7 +155,7 @@ TEST_F(DurabilityTest, TheTraceLeadsToTheSameState) {
   ASSERT_TRUE(world_->Rename("/d/f", "/d/g").ok());
   Durability replayed;
   uint64_t mark = 0;
-  for (const TraceEvent& event : world_->TakeTrace()) {
+  for (const TraceEvent& event : world_->trace()) {
     replayed.Replay(event);
     if (event.kind == TraceEvent::Kind::kMark) mark = event.mark;
   }
