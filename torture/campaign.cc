@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "torture/beginning.h"
 #include "torture/crash_sweep.h"
 #include "torture/exhaustive.h"
 #include "torture/fault_case.h"
@@ -23,14 +24,17 @@ using fault_injection::SeededRandom;
 namespace {
 
 // A workload's faults are spread over so many cases.
-constexpr uint64_t kFaultSlices = 64;
+constexpr uint64_t kFaultSlices = 512;
 
 uint64_t SeedOf(const Case& what) { return Mix(Mix(what.seed) ^ what.number); }
 
 // Half of the cases use the tiny geometry, where the most happens in a step.
 Shape ShapeOf(uint64_t seed, uint64_t number) {
   SeededRandom random(seed);
-  return number % 2 == 0 ? TinyShape() : RandomShape(random);
+  if (number % 2 != 0) return RandomShape(random);
+  Shape shape = TinyShape();
+  shape.ballast = number % 4 == 2;
+  return shape;
 }
 
 Script Chosen(Script script, const Case& what) {
@@ -78,10 +82,14 @@ void RunSweep(const Case& what, Tally* tally) {
   options.script = Chosen(MakeScript(options.shape, seed, StepsOf(what)), what);
   if (what.campaign == Campaign::kNested) {
     options.max_depth = 3;
+    // Sampled, but from the whole of each recording.
+    options.points = 24;
     options.nested_one_in = 24;
-    options.nested_points_one_in = 12;
-    options.max_images = 3000;
+    options.nested_points = 4;
   }
+  std::string violation;
+  options.start = MakeBeginning(options.shape, &violation);
+  if (!violation.empty()) return Report(what, options.shape, "", violation, tally);
   CrashSweep sweep(options, tally);
   const std::optional<CrashFinding> finding = sweep.Run();
   if (finding.has_value()) Report(what, options.shape, finding->where, finding->what, tally);
@@ -112,6 +120,9 @@ void RunFaults(const Case& what, Tally* tally) {
   options.seed = Mix(Mix(what.seed) ^ workload);
   options.shape = ShapeOf(options.seed, workload);
   options.script = Chosen(MakeScript(options.shape, options.seed, StepsOf(what)), what);
+  std::string violation;
+  options.start = MakeBeginning(options.shape, &violation);
+  if (!violation.empty()) return Report(what, options.shape, "", violation, tally);
   const uint64_t steps = CountSteps(options);
   for (uint64_t step = what.number % kFaultSlices; step < steps; step += kFaultSlices) {
     for (const FaultVariant& variant : FaultVariants()) {
@@ -119,7 +130,7 @@ void RunFaults(const Case& what, Tally* tally) {
       const FaultRule rule{.fault = variant.fault,
                            .from_step = step,
                            .times = variant.for_ever ? FaultRule::kForEver : 1};
-      const std::string violation = RunWithFaults(options, {rule}, tally);
+      violation = RunWithFaults(options, {rule}, tally);
       if (violation.empty()) continue;
       const std::string where = absl::StrFormat("%s from step %d of %d%s", FaultName(variant.fault),
                                                 step, steps, variant.for_ever ? " on" : ", once");
@@ -178,11 +189,11 @@ uint64_t CasesToMeetAll(Campaign campaign) {
     case Campaign::kCrash:
       return 20;
     case Campaign::kNested:
-      return 10;
+      return 40;
     case Campaign::kFault:
-      return 64;
+      return kFaultSlices;
     case Campaign::kExhaustive:
-      return 144;
+      return 900;
     case Campaign::kSoak:
       return 100;
     case Campaign::kSchedule:

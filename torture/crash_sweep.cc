@@ -18,6 +18,19 @@ using fault_injection::Mix;
 using fault_injection::SimFileSystem;
 using fault_injection::TraceEvent;
 
+namespace {
+
+std::string Describe(const DiskImage& image) {
+  std::string text = "\n    the image:";
+  for (const std::string& path : image.directories()) absl::StrAppendFormat(&text, " %s/", path);
+  for (const auto& [path, inode] : image.names()) {
+    absl::StrAppendFormat(&text, " %s (%d bytes)", path, image.file(inode).size());
+  }
+  return text;
+}
+
+}  // namespace
+
 CrashSweep::CrashSweep(const CrashSweepOptions& options, Tally* tally)
     : options_(options), tally_(tally), random_(options.seed) {}
 
@@ -38,14 +51,14 @@ std::optional<CrashSweep::Recording> CrashSweep::RecordWorkload() {
   Player player(&world, options_.shape, &recording.history);
   player.Open();
   for (const Step& step : options_.script) {
-    if (options_.last_step_only) recording.first = world.TakeTrace().size();
+    if (options_.last_step_only) recording.first = world.trace().size();
     player.Do(step);
   }
   tally_->operations += options_.script.size();
-  if (options_.last_step_only) recording.trace = world.TakeTrace();
+  if (options_.last_step_only) recording.trace = world.trace();
   player.Verify();
   player.Close();
-  if (!options_.last_step_only) recording.trace = world.TakeTrace();
+  if (!options_.last_step_only) recording.trace = world.trace();
   if (!player.violation().empty()) {
     Fail(recording, {}, "without any crash: " + player.violation());
     return std::nullopt;
@@ -53,10 +66,15 @@ std::optional<CrashSweep::Recording> CrashSweep::RecordWorkload() {
   return recording;
 }
 
+bool CrashSweep::Chosen(const Recording& recording, size_t event) {
+  if (event < recording.first) return false;
+  const uint64_t points = recording.depth == 1 ? options_.points : options_.nested_points;
+  return points == 0 || random_.Below(recording.trace.size() - recording.first) < points;
+}
+
 bool CrashSweep::Sweep(const Recording& recording) {
   Durability durability(recording.start);
   Bounds bounds = recording.bounds;
-  const uint64_t one_in = recording.depth == 1 ? 1 : options_.nested_points_one_in;
   for (size_t event = 0; event < recording.trace.size(); ++event) {
     const TraceEvent& happened = recording.trace[event];
     durability.Replay(happened);
@@ -65,10 +83,9 @@ bool CrashSweep::Sweep(const Recording& recording) {
       last_sync_ = happened.purpose;
       continue;
     }
-    if (event < recording.first || !random_.OneIn(one_in)) continue;
+    if (!Chosen(recording, event)) continue;
     ++tally_->crash_points;
     if (!CrashHere(recording, durability, bounds, event)) return false;
-    if (images_ >= options_.max_images) return true;
   }
   return true;
 }
@@ -100,19 +117,6 @@ bool CrashSweep::Try(const Recording& recording, const DiskImage& image, const B
                               commits, bounds.acknowledged, bounds.begun));
 }
 
-namespace {
-
-std::string Describe(const DiskImage& image) {
-  std::string text = "\n    the image:";
-  for (const std::string& path : image.directories()) absl::StrAppendFormat(&text, " %s/", path);
-  for (const auto& [path, inode] : image.names()) {
-    absl::StrAppendFormat(&text, " %s (%d bytes)", path, image.file(inode).size());
-  }
-  return text;
-}
-
-}  // namespace
-
 bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, const Bounds& bounds,
                          const Place& place) {
   const uint64_t seed = random_.Next();
@@ -131,7 +135,6 @@ bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, con
   player.Open();
   const uint64_t commits = player.commits();
   next.bounds = {commits, commits};
-  ++images_;
   ++tally_->images[static_cast<size_t>(place.strategy)][static_cast<size_t>(place.profile)];
   ++tally_->recoveries[recording.depth];
   if (player.violation().empty()) Note(player.recovery_report(), bounds, commits, recording.depth);
@@ -147,7 +150,7 @@ bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, con
   if (random_.OneIn(16) && !ReadOnlyLeavesNoTrace(image, commits, recording, place)) return false;
   if (!nested) return true;
   ++recordings_;
-  next.trace = world.TakeTrace();
+  next.trace = world.trace();
   return Sweep(next);
 }
 
@@ -167,7 +170,7 @@ bool CrashSweep::ReadOnlyLeavesNoTrace(const DiskImage& image, uint64_t commits,
                 absl::StrFormat("read-only open shows %d commits, recovery %d", found, commits));
   }
   tally_->Met("opened read only after a crash", opened.ok());
-  if (world.TakeTrace().empty()) return true;
+  if (world.trace().empty()) return true;
   return Fail(recording, place, "read-only open has changed the disk");
 }
 
@@ -184,6 +187,9 @@ void CrashSweep::Note(const RecoveryReport& report, const Bounds& bounds, uint64
   tally_->Met("a commit survived that nobody had been told of", commits > bounds.acknowledged);
   tally_->Met("a commit that was begun has vanished", commits < bounds.begun);
   tally_->Met(absl::StrFormat("crash after a sync of: %s", SyncPurposeName(last_sync_)));
+  if (options_.shape.ballast) {
+    tally_->Met("crash after a sync of: data growth", last_sync_ == io::SyncPurpose::kDataGrowth);
+  }
   if (options_.max_depth < 2) return;
   tally_->Met("crash within a recovery (depth 2)", depth == 2);
   tally_->Met("crash within a recovery from such a crash (depth 3)", depth == 3);

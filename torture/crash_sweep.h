@@ -32,11 +32,11 @@ struct CrashSweepOptions {
   uint64_t seed = 0;
   size_t after = 20;  // operations after each recovery, before it is verified again
   fault_injection::CrashBudget budget;
-  size_t max_depth = 1;         // 3: crashes in recoveries from crashes in recoveries
+  size_t max_depth = 1;  // 3: crashes in recoveries from crashes in recoveries
+  // Crash points that are tried of the workload, about so many, from all of it. 0: every one.
+  uint64_t points = 0;
   uint64_t nested_one_in = 64;  // recoveries that are swept in turn
-  // Crash points of a nested sweep that are tried: one in so many.
-  uint64_t nested_points_one_in = 8;
-  uint64_t max_images = ~uint64_t{0};
+  uint64_t nested_points = 4;   // crash points that are tried of each, from all of it
 };
 
 struct CrashFinding {
@@ -70,6 +70,8 @@ class CrashSweep {
 
   std::optional<Recording> RecordWorkload();
   bool Sweep(const Recording& recording);
+  // Whether this one of a recording's events is a crash point that is tried.
+  bool Chosen(const Recording& recording, size_t event);
   bool CrashHere(const Recording& recording, const fault_injection::Durability& durability,
                  const Bounds& bounds, size_t event);
   bool Try(const Recording& recording, const fault_injection::DiskImage& image,
@@ -89,7 +91,6 @@ class CrashSweep {
   absl::flat_hash_map<uint64_t, uint64_t> seen_;
   io::SyncPurpose last_sync_ = {};  // before the crash point
   uint64_t recordings_ = 0;
-  uint64_t images_ = 0;
   std::optional<CrashFinding> finding_;
 };
 

@@ -65,7 +65,7 @@ void Note(Tally* tally, const Player& player, bool opened) {
 }  // namespace
 
 uint64_t CountSteps(const FaultCaseOptions& options) {
-  SimFileSystem world(WorldOptions(options));
+  SimFileSystem world(WorldOptions(options), options.start);
   History history;
   Player player(&world, options.shape, &history);
   player.Open();
@@ -76,7 +76,7 @@ uint64_t CountSteps(const FaultCaseOptions& options) {
 
 std::string RunWithFaults(const FaultCaseOptions& options, const std::vector<FaultRule>& rules,
                           Tally* tally) {
-  SimFileSystem world(WorldOptions(options));
+  SimFileSystem world(WorldOptions(options), options.start);
   FaultPlan plan(options.seed);
   for (const FaultRule& rule : rules) plan.Add(rule);
   world.set_plan(std::move(plan));

@@ -21,6 +21,7 @@ namespace keel::torture {
 struct FaultCaseOptions {
   Shape shape;
   Script script;
+  fault_injection::DiskImage start;
   uint64_t seed = 0;
   fault_injection::AfterFailedSync after_failed_sync = fault_injection::AfterFailedSync::kCached;
   size_t crashes = 2;  // crash images that are recovered after each fault

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "torture/beginning.h"
 
 namespace keel::torture {
 namespace {
@@ -93,6 +94,7 @@ std::optional<State> Player::ReadState(const Reader& reader,
                                        const std::vector<KeyspaceInfo>& spaces) {
   State state;
   for (const KeyspaceInfo& info : spaces) {
+    if (info.name == kBallast) continue;
     int space = kDefaultSpace;
     for (int i = 1; i < shape_.spaces; ++i) {
       if (info.name == SpaceName(i)) space = i;
@@ -454,8 +456,10 @@ void Player::RenewKeyspace() {
     return Rollback();
   }
   working_.DeleteRange(space, "", "\xff");
+  const uint64_t before = number_;
   Commit(Durability::kSync);
-  if (!alive() || !Judge("drop a keyspace", db_->DropKeyspace(SpaceName(space)))) return;
+  if (number_ == before || !alive()) return;
+  if (!Judge("drop a keyspace", db_->DropKeyspace(SpaceName(space)))) return;
   const absl::StatusOr<Keyspace> handle = db_->OpenKeyspace(SpaceName(space));
   // Without its handle the player can go on only with a database opened anew.
   if (!Judge("open a keyspace", handle.status())) return Reopen();

@@ -1,6 +1,7 @@
 #include "torture/schedule.h"
 
 #include <absl/base/thread_annotations.h>
+#include <absl/status/statusor.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
@@ -10,8 +11,8 @@
 
 #include <array>
 #include <atomic>
-#include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "base/status.h"
 #include "fault_injection/crash_choice.h"
 #include "fault_injection/sim_file_system.h"
+#include "torture/ledger.h"
 #include "torture/player.h"
 
 namespace keel::torture {
@@ -40,74 +42,39 @@ enum class Act : uint8_t {
   kDeleteAll,
   kCheckpoint,
   kBackground,
+  kLateSync,     // commits without waiting, then makes them durable
   kSnapshot,     // opens one, reads all of it, lets it go
   kEndSnapshot,  // lets one go that is as old as the case
 };
 constexpr std::array kActs = {Act::kCommitSync, Act::kCommitNone, Act::kManyCommits,
                               Act::kDeleteAll,  Act::kCheckpoint, Act::kBackground,
-                              Act::kSnapshot,   Act::kEndSnapshot};
+                              Act::kLateSync,   Act::kSnapshot,   Act::kEndSnapshot};
 constexpr std::array<std::string_view, kActs.size()> kActNames = {
-    "a durable commit", "a commit",   "many commits",   "a delete of everything",
-    "a checkpoint",     "background", "a new snapshot", "the end of a snapshot"};
+    "a durable commit", "a commit",    "many commits",   "a delete of everything", "a checkpoint",
+    "background",       "a late sync", "a new snapshot", "the end of a snapshot"};
+// Those that always have I/O steps at which they can be stopped.
+constexpr std::array kCarriers = {Act::kCommitSync, Act::kManyCommits, Act::kDeleteAll,
+                                  Act::kCheckpoint, Act::kBackground,  Act::kLateSync};
 std::string_view ActName(Act act) { return kActNames[static_cast<size_t>(act)]; }
 
 // A thread that has done nothing for so long waits for the one that is stopped. Only how a case
 // goes on depends on it, never whether it passes.
 constexpr absl::Duration kStuck = absl::Milliseconds(20);
 
-// The commits of both threads, in the order that the database gave them.
-class Ledger {
- public:
-  explicit Ledger(State base) : base_(std::move(base)) {}
-
-  using Changes = std::vector<std::pair<std::string, std::string>>;  // an empty value deletes
-  void Begin(uint64_t number, Changes changes) {
-    absl::MutexLock lock(&mutex_);
-    commits_[number] = std::move(changes);
-  }
-  void Acknowledge(uint64_t number) {
-    absl::MutexLock lock(&mutex_);
-    acknowledged_ = std::max(acknowledged_, number);
-  }
-  History MakeHistory() const {
-    absl::MutexLock lock(&mutex_);
-    History history;
-    State state = base_;
-    history.Begin(0, state.hash());
-    for (const auto& [number, changes] : commits_) {
-      for (const auto& [key, value] : changes) {
-        if (value.empty()) {
-          state.Delete(0, key);
-        } else {
-          state.Put(0, key, value);
-        }
-      }
-      history.Begin(number, state.hash());
-    }
-    history.Acknowledge(acknowledged_);
-    return history;
-  }
-
- private:
-  const State base_;
-  mutable absl::Mutex mutex_;
-  std::map<uint64_t, Changes> commits_ ABSL_GUARDED_BY(mutex_);
-  uint64_t acknowledged_ ABSL_GUARDED_BY(mutex_) = 0;
-};
-
 class Scene {
  public:
-  Scene(uint64_t seed, Act carrier, Act intruder, uint64_t step, Tally* tally)
+  Scene(uint64_t seed, Act carrier, Act intruder, Tally* tally)
       : random_(seed),
         shape_(MakeShape()),
         carrier_(carrier),
         intruder_(intruder),
-        step_(step),
         tally_(tally),
-        world_({.seed = seed, .keep_trace = false}),
-        ledger_(State()) {}
+        world_({.seed = seed, .keep_trace = false}) {}
 
-  std::string Run();
+  // The carrier alone: how many steps it has.
+  absl::StatusOr<uint64_t> Rehearse();
+  // The same, with the intruder at this step of it.
+  std::string Run(uint64_t step);
 
  private:
   static Shape MakeShape() {
@@ -117,6 +84,8 @@ class Scene {
     return shape;
   }
 
+  void OpenAndFill();
+  void Carry();
   void Perform(Act act, uint64_t seed);
   void Commit(SeededRandom& random, Durability durability, bool delete_all);
   void ReadSnapshot(const Snapshot& snapshot);
@@ -133,7 +102,7 @@ class Scene {
   const Shape shape_;
   const Act carrier_;
   const Act intruder_;
-  const uint64_t step_;
+  std::optional<uint64_t> step_;  // at which the carrier is stopped
   Tally* const tally_;
   SimFileSystem world_;
   Ledger ledger_;
@@ -215,6 +184,10 @@ void Scene::Perform(Act act, uint64_t seed) {
     case Act::kManyCommits:
       for (int n = 0; n < 6; ++n) Commit(random, Durability::kSync, false);
       return;
+    case Act::kLateSync:
+      for (int n = 0; n < 3; ++n) Commit(random, Durability::kNone, false);
+      status = db_->Sync();
+      break;
     case Act::kCheckpoint:
       status = db_->Checkpoint();
       break;
@@ -281,20 +254,37 @@ void Scene::Meet(const Call&) {
   if (done) CutPower();
 }
 
-std::string Scene::Run() {
+void Scene::OpenAndFill() {
   auto opened = Database::Open("/db", shape_.Options(&world_));
-  if (!opened.ok()) return opened.status().ToString();
+  if (!opened.ok()) return Fail("open", opened.status());
   db_ = *std::move(opened);
   for (int n = 0; n < 6; ++n) Commit(random_, Durability::kSync, false);
   old_snapshot_ = db_->GetSnapshot();
   if (random_.OneIn(2)) Perform(Act::kCheckpoint, 0);
-  for (uint64_t n = random_.Below(12); n > 0; --n) Commit(random_, Durability::kSync, false);
+  for (uint64_t n = 1 + random_.Below(12); n > 0; --n) Commit(random_, Durability::kSync, false);
+}
+
+void Scene::Carry() {
   stopped_thread_ = std::this_thread::get_id();
   world_.set_observer([this](const Call& call) { Meet(call); });
   Perform(carrier_, random_.Next());
-  tally_->Met("the carrier had no such step", !intruder_thread_.joinable());
   if (intruder_thread_.joinable()) intruder_thread_.join();
   world_.set_observer(nullptr);
+}
+
+absl::StatusOr<uint64_t> Scene::Rehearse() {
+  OpenAndFill();
+  if (violation().empty()) Carry();
+  if (!violation().empty()) return absl::InternalError(violation());
+  return carrier_steps_;
+}
+
+std::string Scene::Run(uint64_t step) {
+  step_ = step;
+  OpenAndFill();
+  if (!violation().empty()) return violation();
+  Carry();
+  if (carrier_steps_ <= step) Fail("the step did not come, though it had in the rehearsal");
   if (violation().empty()) CutPower();
   old_snapshot_.reset();
   const absl::Status closed = db_->Close();
@@ -306,38 +296,42 @@ std::string Scene::Run() {
   return violation();
 }
 
-}  // namespace
-
-namespace {
-
 struct Meeting {
   Act carrier;
   Act intruder;
-  uint64_t step;
+  uint64_t variant;
 };
 
 Meeting MeetingOf(uint64_t number) {
-  constexpr uint64_t kStepsMax = 24;
-  return {kActs[number % kActs.size()], kActs[number / kActs.size() % kActs.size()],
-          number / (kActs.size() * kActs.size()) % kStepsMax};
+  return {kCarriers[number % kCarriers.size()], kActs[number / kCarriers.size() % kActs.size()],
+          number / (kCarriers.size() * kActs.size())};
 }
 
 }  // namespace
 
-uint64_t SchedulesUpTo(uint64_t steps) { return steps * kActs.size() * kActs.size(); }
+uint64_t SchedulesUpTo(uint64_t times) { return times * kCarriers.size() * kActs.size(); }
 
 std::string ScheduleName(uint64_t number) {
   const Meeting meeting = MeetingOf(number);
-  return absl::StrFormat("%s at its step %d meets %s", ActName(meeting.carrier), meeting.step,
-                         ActName(meeting.intruder));
+  return absl::StrFormat("%s meets %s, %d", ActName(meeting.carrier), ActName(meeting.intruder),
+                         meeting.variant);
 }
 
 std::string RunSchedule(uint64_t seed, uint64_t number, Tally* tally) {
-  const Meeting meeting = MeetingOf(number);
-  Scene scene(Mix(Mix(seed) ^ number), meeting.carrier, meeting.intruder, meeting.step, tally);
-  const std::string violation = scene.Run();
   ++tally->operations;
-  return violation.empty() ? "" : ScheduleName(number) + ": " + violation;
+  const Meeting meeting = MeetingOf(number);
+  const uint64_t chance = Mix(Mix(seed) ^ number);
+  Scene rehearsal(chance, meeting.carrier, meeting.intruder, tally);
+  const absl::StatusOr<uint64_t> steps = rehearsal.Rehearse();
+  if (!steps.ok() || *steps == 0) {
+    return absl::StrFormat("%s: %s", ScheduleName(number),
+                           steps.ok() ? "a carrier without steps" : steps.status().message());
+  }
+  Scene scene(chance, meeting.carrier, meeting.intruder, tally);
+  const uint64_t step = meeting.variant % *steps;
+  const std::string violation = scene.Run(step);
+  if (violation.empty()) return "";
+  return absl::StrFormat("%s, at step %d of %d: %s", ScheduleName(number), step, *steps, violation);
 }
 
 }  // namespace keel::torture

@@ -14,13 +14,13 @@
 
 namespace keel::torture {
 
-// Which two do what, and at which step they meet. Every pair meets at step 0, then every pair at
-// step 1, and so on.
+// Which two do what, and which of their meetings it is: every pair once at an early step, then
+// every pair once at a later one, and so on, each over other contents.
 std::string ScheduleName(uint64_t number);
-// How many meet at the first so many steps.
-uint64_t SchedulesUpTo(uint64_t steps);
+// How many meetings there are when every pair meets so often.
+uint64_t SchedulesUpTo(uint64_t times);
 
-// Empty: all was well.
+// Empty: all was well, and they did meet.
 std::string RunSchedule(uint64_t seed, uint64_t number, Tally* tally);
 
 }  // namespace keel::torture

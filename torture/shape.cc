@@ -28,6 +28,7 @@ std::string Shape::Describe() const {
   if (!savepoints) absl::StrAppend(&text, ", no savepoints");
   if (!unsynced_commits) absl::StrAppend(&text, ", every commit synced");
   if (!snapshots) absl::StrAppend(&text, ", no snapshots");
+  if (ballast) absl::StrAppend(&text, ", a full file to begin with");
   return text;
 }
 
@@ -53,6 +54,7 @@ Shape RandomShape(fault_injection::SeededRandom& random) {
   shape.savepoints = !random.OneIn(3);
   shape.unsynced_commits = !random.OneIn(3);
   shape.snapshots = !random.OneIn(3);
+  shape.ballast = random.OneIn(4);
   return shape;
 }
 

@@ -28,6 +28,7 @@ struct Shape {
   bool savepoints = true;
   bool unsynced_commits = true;
   bool snapshots = true;
+  bool ballast = false;  // begins with a file that is all but full (torture/beginning.h)
 
   keel::Options Options(fault_injection::SimFileSystem* world) const;
   std::string Describe() const;

@@ -9,6 +9,7 @@
 
 #include "fault_injection/crash_choice.h"
 #include "fault_injection/sim_file_system.h"
+#include "torture/beginning.h"
 #include "torture/player.h"
 
 namespace keel::torture {
@@ -31,7 +32,8 @@ class Soak {
       : options_(options), tally_(tally), random_(options.seed) {
     faulty_ = random_.OneIn(2);
     full_ = random_.OneIn(3);
-    world_ = std::make_unique<SimFileSystem>(WorldOptions());
+    world_ =
+        std::make_unique<SimFileSystem>(WorldOptions(), MakeBeginning(options.shape, &violation_));
   }
 
   std::string Run();
@@ -60,6 +62,7 @@ class Soak {
   bool full_ = false;
   std::unique_ptr<SimFileSystem> world_;
   History history_;
+  std::string violation_;  // in the beginning
 };
 
 // Some kinds of faults, each rare, for one life of the process.
@@ -138,6 +141,7 @@ std::string Soak::Live(const Script& part) {
 }
 
 std::string Soak::Run() {
+  if (!violation_.empty()) return violation_;
   size_t done = 0;
   while (done < options_.script.size()) {
     const size_t steps = std::min(options_.script.size() - done, 1 + random_.Below(200));

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/support/seed.h"
+#include "torture/beginning.h"
 #include "torture/exhaustive.h"
 #include "torture/fault_case.h"
 #include "torture/schedule.h"
@@ -49,7 +52,7 @@ TEST_P(TwoThreadsMeet, G1_G2_G7) {
   EXPECT_EQ(RunSchedule(testing::TestSeed(), GetParam(), &tally), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Schedule, TwoThreadsMeet, ::testing::Range<uint64_t>(0, SchedulesUpTo(9)),
+INSTANTIATE_TEST_SUITE_P(Schedule, TwoThreadsMeet, ::testing::Range<uint64_t>(0, SchedulesUpTo(11)),
                          [](const auto& scenario) {
                            return Identifier(ScheduleName(scenario.param));
                          });
@@ -58,6 +61,40 @@ struct FaultScenario {
   FaultRule rule;
   AfterFailedSync after_failed_sync = AfterFailedSync::kCached;
   std::string name;
+};
+
+void PrintTo(const FaultScenario& scenario, std::ostream* out) { *out << scenario.name; }
+
+// Where Keel makes such calls: which kind, of which file (empty: any).
+struct Place {
+  CallKind kind;
+  std::string_view file;
+};
+constexpr Place kPlaces[] = {
+    {CallKind::kOpen, "data.keel"},
+    {CallKind::kOpen, "segment"},
+    {CallKind::kOpen, ""},
+    {CallKind::kRead, "data.keel"},
+    {CallKind::kRead, "segment"},
+    {CallKind::kRead, ""},
+    {CallKind::kWrite, "data.keel"},
+    {CallKind::kWrite, "segment"},
+    {CallKind::kWrite, ""},
+    {CallKind::kSync, "data.keel"},
+    {CallKind::kSync, "segment"},
+    {CallKind::kSync, ""},
+    {CallKind::kAllocate, "data.keel"},
+    {CallKind::kTruncate, "data.keel"},
+    {CallKind::kTruncate, "segment"},
+    {CallKind::kLock, "data.keel"},
+    {CallKind::kLock, "segment"},
+    {CallKind::kLock, ""},
+    {CallKind::kSyncDirectory, ""},
+    {CallKind::kCreateDirectory, ""},
+    {CallKind::kList, ""},
+    {CallKind::kExists, "data.keel"},
+    {CallKind::kRename, "data.keel"},
+    {CallKind::kFreeSpace, ""},
 };
 
 std::vector<FaultScenario> FaultScenarios() {
@@ -76,15 +113,12 @@ std::vector<FaultScenario> FaultScenarios() {
       add({.fault = fault, .purpose = purpose}, "sync_of_" + std::string(SyncPurposeName(purpose)));
     }
   }
-  for (size_t i = 0; i < fault_injection::kCallKinds; ++i) {
-    const auto kind = static_cast<CallKind>(i);
+  for (const auto& [kind, file] : kPlaces) {
     for (const Fault fault : {Fault::kIoError, Fault::kNoSpace, Fault::kQuota, Fault::kReadOnly,
                               Fault::kAccess, Fault::kNoMemory, Fault::kTooManyFiles}) {
       if (!CanSuffer(kind, fault)) continue;
-      for (const char* file : {"data.keel", "segment", ""}) {
-        add({.fault = fault, .calls = {kind}, .path_part = file},
-            std::string(CallKindName(kind)) + (*file == 0 ? "" : "_of_") + file);
-      }
+      add({.fault = fault, .calls = {kind}, .path_part = std::string(file)},
+          std::string(CallKindName(kind)) + (file.empty() ? "" : "_of_") + std::string(file));
     }
   }
   return all;
@@ -92,17 +126,46 @@ std::vector<FaultScenario> FaultScenarios() {
 
 class FaultMeets : public ::testing::TestWithParam<FaultScenario> {};
 
-// A workload with checkpoints and changes of log segments; the fault comes somewhere in it.
+const fault_injection::DiskImage& AllButFull(const Shape& shape) {
+  static const fault_injection::DiskImage image = [&shape] {
+    std::string violation;
+    auto made = MakeBeginning(shape, &violation);
+    EXPECT_EQ(violation, "");
+    return made;
+  }();
+  return image;
+}
+
+// A workload with checkpoints, growth and changes of log segments; the fault comes somewhere in it,
+// or at its first chance where there are few, or while the database is created.
 TEST_P(FaultMeets, G4_G5_AWorkload) {
   FaultCaseOptions options;
   options.seed = testing::TestSeed();
   options.script = MakeScript(options.shape, options.seed, 60);
+  // What forces growth: nothing that is overwritten becomes free.
+  options.script.push_back({Operation::kReopen});
+  for (uint64_t n = 0; n < 4; ++n) {
+    for (const Operation operation :
+         {Operation::kSnapshotOpen, Operation::kBulk, Operation::kCommitSync,
+          Operation::kCheckpoint, Operation::kFillLog}) {
+      options.script.push_back({operation, options.seed + n});
+    }
+  }
+  options.shape.ballast = true;
+  options.start = AllButFull(options.shape);
   options.after_failed_sync = GetParam().after_failed_sync;
   options.crashes = 1;
-  FaultRule rule = GetParam().rule;
-  rule.from_step = options.seed % 150;
+
   Tally tally;
-  EXPECT_EQ(RunWithFaults(options, {rule}, &tally), "");
+  const auto meets = [&](uint64_t from_step) {
+    FaultRule rule = GetParam().rule;
+    rule.from_step = from_step;
+    EXPECT_EQ(RunWithFaults(options, {rule}, &tally), "");
+    return tally.faults > 0;
+  };
+  if (meets(options.seed % 150) || meets(0)) return;
+  options.start = {};
+  EXPECT_TRUE(meets(0)) << "the workload has no such call";
 }
 
 INSTANTIATE_TEST_SUITE_P(Fault, FaultMeets, ::testing::ValuesIn(FaultScenarios()),
