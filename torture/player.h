@@ -46,6 +46,10 @@ class Player {
 
   // Whether every error is a violation (the default).
   void set_strict(bool strict) { strict_ = strict; }
+  // The device may lie: say that it has written or synced what it has not, or return what it never
+  // stored. Then commits may be lost, and damage found; what is read is right nonetheless, or an
+  // error (G3), and a prefix of the commits.
+  void set_lying_device(bool lying) { lying_device_ = lying; }
 
   // Opens the database, reads all of it, and holds it against the history. False: it could not be
   // opened, or there is a violation.
@@ -118,6 +122,7 @@ class Player {
   fault_injection::SeededRandom random_{0};  // of the step that is played
   History* const history_;
   bool strict_ = true;
+  bool lying_device_ = false;
 
   std::unique_ptr<Database> db_;
   bool stopped_ = false;

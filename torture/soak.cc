@@ -30,7 +30,8 @@ class Soak {
  public:
   Soak(const SoakOptions& options, Tally* tally)
       : options_(options), tally_(tally), random_(options.seed) {
-    faulty_ = random_.OneIn(2);
+    lying_ = random_.OneIn(5);
+    faulty_ = !lying_ && random_.OneIn(2);
     full_ = random_.OneIn(3);
     world_ =
         std::make_unique<SimFileSystem>(WorldOptions(), MakeBeginning(options.shape, &violation_));
@@ -52,16 +53,19 @@ class Soak {
 
   std::string Live(const Script& part);
   void AddFaults();
+  void AddSilentFaults();
   std::unique_ptr<SimFileSystem> AfterPowerLoss();
   std::unique_ptr<SimFileSystem> AfterKill();
 
   const SoakOptions& options_;
   Tally* const tally_;
   SeededRandom random_;
+  bool lying_ = false;  // the device, and not only in the life in which it began
   bool faulty_ = false;
   bool full_ = false;
   std::unique_ptr<SimFileSystem> world_;
   History history_;
+  bool damaged_ = false;   // beyond opening
   std::string violation_;  // in the beginning
 };
 
@@ -77,6 +81,24 @@ void Soak::AddFaults() {
               .from_step = random_.Below(400),
               .probability = 0.02,
               .times = random_.OneIn(3) ? 0 : 1 + random_.Below(3)});
+  }
+  world_->set_plan(std::move(plan));
+}
+
+// What no call tells of.
+void Soak::AddSilentFaults() {
+  FaultPlan plan(random_.Next());
+  constexpr Fault kFaults[] = {Fault::kLostWrite, Fault::kMisdirectedWrite, Fault::kDuplicatedWrite,
+                               Fault::kLyingSync, Fault::kFlippedBit,       Fault::kStaleRead,
+                               Fault::kZeroRead};
+  for (uint64_t n = 1 + random_.Below(2); n > 0; --n) {
+    plan.Add({.fault = kFaults[random_.Below(std::size(kFaults))],
+              .path_part = random_.OneIn(3)   ? "segment"
+                           : random_.OneIn(2) ? "data.keel"
+                                              : "",
+              .from_step = random_.Below(200),
+              .probability = 0.05,
+              .times = 1 + random_.Below(4)});
   }
   world_->set_plan(std::move(plan));
 }
@@ -113,6 +135,7 @@ std::string Soak::Live(const Script& part) {
   const bool faults = faulty_ && random_.OneIn(2);
   const bool full = full_ && random_.OneIn(2);
   if (faults) AddFaults();
+  if (lying_) AddSilentFaults();
   if (full) {
     world_->set_capacity(world_->used_bytes() + random_.Below(uint64_t{1} << 20));
     tally_->Met("little room on the disk");
@@ -120,12 +143,15 @@ std::string Soak::Live(const Script& part) {
   std::unique_ptr<SimFileSystem> next;
   {
     Player player(world_.get(), options_.shape, &history_);
-    player.set_strict(!faults && !full);
+    player.set_strict(!faults && !full && !lying_);
+    player.set_lying_device(lying_);
     const bool opened = player.Open();
+    damaged_ = lying_ && !opened;
     player.Play(part);
     tally_->operations += part.size();
     tally_->Met("stopped by a fault", opened && !player.alive());
-    if (opened && random_.OneIn(4)) player.Verify();
+    if (opened && (lying_ || random_.OneIn(4))) player.Verify();
+    if (lying_) tally_->Met("a lying device was found out", absl::IsDataLoss(player.last_error()));
     ++tally_->recoveries[player.recovery_report().clean ? 0 : 1];
     const uint64_t end = random_.Below(3);
     if (end == 0) player.Close();
@@ -134,6 +160,7 @@ std::string Soak::Live(const Script& part) {
     if (end != 0) next = end == 1 ? AfterKill() : AfterPowerLoss();
   }
   tally_->faults += world_->faults();
+  if (lying_) tally_->Met("a life with silent faults", world_->faults() > 0);
   if (next != nullptr) world_ = std::move(next);
   world_->set_plan(FaultPlan());
   world_->set_capacity(uint64_t{1} << 40);
@@ -143,7 +170,7 @@ std::string Soak::Live(const Script& part) {
 std::string Soak::Run() {
   if (!violation_.empty()) return violation_;
   size_t done = 0;
-  while (done < options_.script.size()) {
+  while (done < options_.script.size() && !damaged_) {
     const size_t steps = std::min(options_.script.size() - done, 1 + random_.Below(200));
     const auto begin = options_.script.begin() + static_cast<ptrdiff_t>(done);
     const std::string violation = Live({begin, begin + static_cast<ptrdiff_t>(steps)});
