@@ -23,10 +23,25 @@ using fault_injection::SeededRandom;
 
 namespace {
 
-// A workload's faults are spread over so many cases.
+// A workload's crash points and faults are spread over so many cases.
+constexpr uint64_t kCrashSlices = 8;
+constexpr uint64_t kCrashWorkloads = 4;  // that take turns
 constexpr uint64_t kFaultSlices = 512;
 
-uint64_t SeedOf(const Case& what) { return Mix(Mix(what.seed) ^ what.number); }
+// The workload that the case plays a part of, or all.
+uint64_t WorkloadOf(const Case& what) {
+  switch (what.campaign) {
+    case Campaign::kCrash:
+      return what.number / (kCrashSlices * kCrashWorkloads) * kCrashWorkloads +
+             what.number % kCrashWorkloads;
+    case Campaign::kFault:
+      return what.number / kFaultSlices;
+    default:
+      return what.number;
+  }
+}
+
+uint64_t SeedOf(const Case& what) { return Mix(Mix(what.seed) ^ WorkloadOf(what)); }
 
 // Half of the cases use the tiny geometry, where the most happens in a step.
 Shape ShapeOf(uint64_t seed, uint64_t number) {
@@ -78,9 +93,12 @@ void RunSweep(const Case& what, Tally* tally) {
   const uint64_t seed = SeedOf(what);
   CrashSweepOptions options;
   options.seed = seed;
-  options.shape = ShapeOf(seed, what.number);
+  options.shape = ShapeOf(seed, WorkloadOf(what));
   options.script = Chosen(MakeScript(options.shape, seed, StepsOf(what)), what);
-  if (what.campaign == Campaign::kNested) {
+  if (what.campaign == Campaign::kCrash) {
+    options.slice = what.number / kCrashWorkloads % kCrashSlices;
+    options.slices = kCrashSlices;
+  } else {
     options.max_depth = 3;
     // Sampled, but from the whole of each recording.
     options.points = 24;
@@ -115,10 +133,9 @@ std::vector<FaultVariant> FaultVariants() {
 }
 
 void RunFaults(const Case& what, Tally* tally) {
-  const uint64_t workload = what.number / kFaultSlices;
   FaultCaseOptions options;
-  options.seed = Mix(Mix(what.seed) ^ workload);
-  options.shape = ShapeOf(options.seed, workload);
+  options.seed = SeedOf(what);
+  options.shape = ShapeOf(options.seed, WorkloadOf(what));
   options.script = Chosen(MakeScript(options.shape, options.seed, StepsOf(what)), what);
   std::string violation;
   options.start = MakeBeginning(options.shape, &violation);
@@ -187,7 +204,7 @@ std::optional<Campaign> CampaignOf(char letter) {
 uint64_t CasesToMeetAll(Campaign campaign) {
   switch (campaign) {
     case Campaign::kCrash:
-      return 20;
+      return 20 * kCrashSlices;
     case Campaign::kNested:
       return 40;
     case Campaign::kFault:

@@ -68,6 +68,7 @@ std::optional<CrashSweep::Recording> CrashSweep::RecordWorkload() {
 
 bool CrashSweep::Chosen(const Recording& recording, size_t event) {
   if (event < recording.first) return false;
+  if (recording.depth == 1 && event % options_.slices != options_.slice) return false;
   const uint64_t points = recording.depth == 1 ? options_.points : options_.nested_points;
   return points == 0 || random_.Below(recording.trace.size() - recording.first) < points;
 }

@@ -33,7 +33,10 @@ struct CrashSweepOptions {
   size_t after = 20;  // operations after each recovery, before it is verified again
   fault_injection::CrashBudget budget;
   size_t max_depth = 1;  // 3: crashes in recoveries from crashes in recoveries
-  // Crash points that are tried of the workload, about so many, from all of it. 0: every one.
+  // Of the workload's crash points one in `slices` is this sweep's, the first of them `slice`.
+  uint64_t slice = 0;
+  uint64_t slices = 1;
+  // How many of those are tried, about, from all of it. 0: every one.
   uint64_t points = 0;
   uint64_t nested_one_in = 64;  // recoveries that are swept in turn
   uint64_t nested_points = 4;   // crash points that are tried of each, from all of it
