@@ -120,6 +120,11 @@ void SimFileSystem::Mark(uint64_t mark) {
   disk_.Mark(mark);
 }
 
+size_t SimFileSystem::trace_size() const {
+  absl::MutexLock lock(&mutex_);
+  return disk_.trace().size();
+}
+
 Trace SimFileSystem::trace() const {
   absl::MutexLock lock(&mutex_);
   return disk_.trace();

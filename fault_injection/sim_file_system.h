@@ -85,6 +85,7 @@ class SimFileSystem final : public io::FileSystem {
   uint64_t steps() const { return steps_; }
   void Mark(uint64_t mark);
   Trace trace() const;
+  size_t trace_size() const;
   Durability durability() const;
   // What a killed process leaves: all that it wrote, though not durable yet. Unlike after a loss of
   // power, what is pending stays so.

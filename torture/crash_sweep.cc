@@ -51,7 +51,7 @@ std::optional<CrashSweep::Recording> CrashSweep::RecordWorkload() {
   Player player(&world, options_.shape, &recording.history);
   player.Open();
   for (const Step& step : options_.script) {
-    if (options_.last_step_only) recording.first = world.trace().size();
+    if (options_.last_step_only) recording.first = world.trace_size();
     player.Do(step);
   }
   tally_->operations += options_.script.size();
@@ -67,10 +67,14 @@ std::optional<CrashSweep::Recording> CrashSweep::RecordWorkload() {
 }
 
 bool CrashSweep::Chosen(const Recording& recording, size_t event) {
-  if (event < recording.first) return false;
-  if (recording.depth == 1 && event % options_.slices != options_.slice) return false;
-  const uint64_t points = recording.depth == 1 ? options_.points : options_.nested_points;
-  return points == 0 || random_.Below(recording.trace.size() - recording.first) < points;
+  const size_t events = recording.trace.size();
+  if (recording.depth > 1) {
+    const uint64_t points = options_.nested_points;
+    if (event < recording.recovered) return random_.Below(recording.recovered) < points;
+    return random_.Below(events - recording.recovered) < points / 2;
+  }
+  if (event < recording.first || event % options_.slices != options_.slice) return false;
+  return options_.points == 0 || random_.Below(events - recording.first) < options_.points;
 }
 
 bool CrashSweep::Sweep(const Recording& recording) {
@@ -134,6 +138,7 @@ bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, con
   next.history.set_bounds(bounds);
   Player player(&world, options_.shape, &next.history);
   player.Open();
+  next.recovered = nested ? world.trace_size() : 0;
   const uint64_t commits = player.commits();
   next.bounds = {commits, commits};
   ++tally_->images[static_cast<size_t>(place.strategy)][static_cast<size_t>(place.profile)];
@@ -171,7 +176,7 @@ bool CrashSweep::ReadOnlyLeavesNoTrace(const DiskImage& image, uint64_t commits,
                 absl::StrFormat("read-only open shows %d commits, recovery %d", found, commits));
   }
   tally_->Met("opened read only after a crash", opened.ok());
-  if (world.trace().empty()) return true;
+  if (world.trace_size() == 0) return true;
   return Fail(recording, place, "read-only open has changed the disk");
 }
 

@@ -39,7 +39,8 @@ struct CrashSweepOptions {
   // How many of those are tried, about, from all of it. 0: every one.
   uint64_t points = 0;
   uint64_t nested_one_in = 64;  // recoveries that are swept in turn
-  uint64_t nested_points = 4;   // crash points that are tried of each, from all of it
+  // Crash points that are tried of each, about: so many within the recovery, half as many later.
+  uint64_t nested_points = 4;
 };
 
 struct CrashFinding {
@@ -60,8 +61,9 @@ class CrashSweep {
     fault_injection::DiskImage start;
     fault_injection::Trace trace;
     History history;
-    Bounds bounds;     // at the start of the trace
-    size_t first = 0;  // event at which the power is cut first
+    Bounds bounds;         // at the start of the trace
+    size_t first = 0;      // event at which the power is cut first
+    size_t recovered = 0;  // event at which the recovery that it begins with has ended
     size_t depth = 0;
     uint64_t number = 0;  // of the recording
   };
