@@ -20,8 +20,6 @@ using pager::Superblock;
 
 namespace {
 
-// Incarnation and generation of the empty database; the first open for writing is incarnation 2.
-constexpr uint64_t kFirstIncarnation = 1;
 constexpr Generation kFirstGeneration{uint64_t{1} << kEpochCounterBits};
 constexpr int kFirstPair = 0;
 constexpr absl::Duration kRetry = absl::Milliseconds(20);
@@ -154,10 +152,6 @@ absl::StatusOr<bool> Creator::Create() {
   KEEL_RETURN_IF_ERROR(file_system_.SyncDirectory(directory_, io::SyncPurpose::kDatabaseDirectory));
   KEEL_RETURN_IF_ERROR(WriteContents(*file));
   KEEL_RETURN_IF_ERROR(file_system_.Rename(temporary(), data()));
-  KEEL_RETURN_IF_ERROR(file_system_.SyncDirectory(directory_, io::SyncPurpose::kDatabaseDirectory));
-  std::filesystem::path parent = directory_.parent_path();
-  if (parent.empty()) parent = ".";
-  KEEL_RETURN_IF_ERROR(file_system_.SyncDirectory(parent, io::SyncPurpose::kParentDirectory));
   return true;
 }
 
@@ -167,6 +161,13 @@ absl::StatusOr<bool> CreateDatabase(io::FileSystem& file_system,
                                     const std::filesystem::path& directory,
                                     const Options& options) {
   return Creator(file_system, directory, options).Create();
+}
+
+absl::Status MakeNamesDurable(io::FileSystem& file_system, const std::filesystem::path& directory) {
+  KEEL_RETURN_IF_ERROR(file_system.SyncDirectory(directory, io::SyncPurpose::kDatabaseDirectory));
+  std::filesystem::path parent = directory.parent_path();
+  if (parent.empty()) parent = ".";
+  return file_system.SyncDirectory(parent, io::SyncPurpose::kParentDirectory);
 }
 
 }  // namespace keel::engine

@@ -176,6 +176,9 @@ absl::Status Opener::OpenLog() {
 }
 
 absl::Status Opener::RewriteSuperblock() {
+  if (superblock().incarnation == kFirstIncarnation) {
+    KEEL_RETURN_IF_ERROR(MakeNamesDurable(*storage_->file_system, storage_->directory));
+  }
   Superblock raised = superblock();
   raised.incarnation = storage_->incarnation;
   raised.instance = storage_->file_system->random().Next64();
