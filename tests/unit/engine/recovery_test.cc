@@ -89,6 +89,42 @@ TEST_F(RecoveryTest, StreamedTransactionIsRepeatedWithItsRollbacks) {
   EXPECT_EQ(ReadAll(*db_), expected);
 }
 
+// A checkpoint comes between a savepoint of a streamed transaction and the return to it. It takes nothing of the
+// transaction and cuts none of its log; behind it the whole is repeated, and what the transaction replaced is free.
+TEST_F(RecoveryTest, StreamedTransactionAroundACheckpointIsRepeatedWhole) {
+  options_.checkpoint_log_bytes = uint64_t{16} << 20;
+  Open();
+  Contents expected;
+  for (int i = 0; i < 2000; ++i) {
+    expected[Numbered("k", i)] = std::string(300, 'a');
+    KEEL_ASSERT_OK(db_->Put(Numbered("k", i), std::string(300, 'a'), {Durability::kNone}));
+  }
+  KEEL_ASSERT_OK(db_->Checkpoint());
+  absl::StatusOr<Transaction> transaction = db_->Begin();
+  const auto overwrite = [&](char c) {
+    for (int i = 0; i < 2000; ++i) {
+      KEEL_ASSERT_OK(transaction->Put(Numbered("k", i), std::string(300, c)));
+    }
+  };
+  overwrite('b');
+  const Savepoint savepoint = transaction->SetSavepoint();
+  overwrite('c');
+  KEEL_ASSERT_OK(db_->Checkpoint());
+  KEEL_ASSERT_OK(transaction->RollbackTo(savepoint));
+  KEEL_ASSERT_OK(transaction->Put("end", "1"));
+  KEEL_ASSERT_OK(db_->Checkpoint());
+  ASSERT_TRUE(transaction->Commit().ok());
+  for (auto& [key, value] : expected) value = std::string(300, 'b');
+  expected["end"] = "1";
+  Crash();
+  Open();
+  EXPECT_EQ(ReadAll(*db_), expected);
+  ExpectSound();
+  Crash();
+  Open();
+  EXPECT_EQ(ReadAll(*db_), expected);
+}
+
 TEST_F(RecoveryTest, ReadOnlyOpenOfACrashedDatabaseShowsTheLogAndWritesNothing) {
   Open();
   const Keyspace keyspace = *db_->OpenKeyspace("side");
