@@ -477,11 +477,12 @@ TEST(BirthTest, PageAndBirthNeverNameTwoContents) {
     SCOPED_TRACE(absl::StrFormat("life %d", life));
     SimFileSystem world({.seed = seed + static_cast<uint64_t>(life)}, std::move(disk));
     const size_t known = world.trace().size();
-    // It ends at any step, also within a checkpoint that has written pages, and no superblock.
-    const uint64_t last_step = 100 + random.Below(400);
+    // It ends within a checkpoint that has written its pages, and no superblock.
+    uint64_t checkpoints = 1 + random.Below(4);
     std::optional<std::pair<SimDisk, History>> end;
     world.set_observer([&](const Call& call) {
-      if (call.step == last_step) end.emplace(world.disk(), history);
+      if (call.kind != CallKind::kSync || call.purpose != io::SyncPurpose::kCheckpointPages) return;
+      if (--checkpoints == 0) end.emplace(world.disk(), history);
     });
     Player player(&world, shape, &history);
     ASSERT_TRUE(player.Open()) << player.violation();
@@ -515,6 +516,42 @@ TEST(BirthTest, PageAndBirthNeverNameTwoContents) {
     }
   }
   EXPECT_GT(pages, 1000U);
+}
+
+// --- a killed process whose requests are still under way ---
+
+// They hold its lock (R6). Whoever opens the database waits for them, and has written nothing before.
+TEST(LateRequestTest, R6_OpeningWaitsForThemAndWritesNothingBefore) {
+  const Shape shape = TinyShape();
+  SimFileSystem world({.seed = testing::TestSeed()});
+  {
+    auto made = Database::Open(kDirectory, shape.Options(&world));
+    ASSERT_TRUE(made.ok()) << made.status();
+    ASSERT_TRUE((*made)->Put("kept", "1").ok());
+  }
+  for (const std::string& path : world.Paths()) {
+    if (path != kDataFile && path.find("segment") == std::string::npos) continue;
+    SCOPED_TRACE(path);
+    auto opened = world.Open(path, {});
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    std::unique_ptr<io::File> late = *std::move(opened);
+    ASSERT_TRUE(late->TryLock(io::LockMode::kExclusive).ok());
+    int attempts = 0;
+    int changes = 0;
+    world.set_observer([&](const Call& call) {
+      if (late == nullptr) return;
+      if (IsChange(call.kind)) ++changes;
+      if (call.kind == CallKind::kLock && call.path == path && ++attempts == 5) late.reset();
+    });
+    auto database = Database::Open(kDirectory, shape.Options(&world));
+    world.set_observer(nullptr);
+    ASSERT_TRUE(database.ok()) << database.status();
+    EXPECT_EQ(attempts, 5);
+    EXPECT_EQ(changes, 0);
+    const absl::StatusOr<PinnedValue> value = (*database)->Get("kept");
+    ASSERT_TRUE(value.ok()) << value.status();
+    EXPECT_EQ(value->view(), "1");
+  }
 }
 
 }  // namespace

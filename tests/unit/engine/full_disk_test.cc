@@ -347,6 +347,7 @@ TEST_F(FullDiskTest, G5_ABatchThatFailsHalfWayLeavesNoTrace) {
   EXPECT_EQ(ReadAll(*db_), before);
   ExpectSound();
   KEEL_EXPECT_OK(db_->Delete("none"));  // what follows builds on a whole state
+  EXPECT_EQ(ReadAll(*db_), before);
   OpenOn(disk_.Copy());
   EXPECT_EQ(ReadAll(*db_), before);
   ExpectSound();
