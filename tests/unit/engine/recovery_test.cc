@@ -126,6 +126,24 @@ TEST_F(RecoveryTest, StreamedTransactionAroundACheckpointIsRepeatedWhole) {
   EXPECT_EQ(ReadAll(*db_), expected);
 }
 
+// What the log repeats dirties more pages than there are frames: they are written out as it goes on.
+TEST_F(RecoveryTest, G6_RedoMayDirtyMoreThanTheMemory) {
+  options_.memory_bytes = uint64_t{4} << 20;
+  options_.checkpoint_log_bytes = uint64_t{64} << 20;
+  Open();
+  // Keys far apart, so that small records touch many pages.
+  for (int i = 0; i < 16000; ++i) {
+    const int key = static_cast<int>(uint64_t{7919} * static_cast<uint64_t>(i) % 16000);
+    KEEL_ASSERT_OK(db_->Put(Numbered("k", key), std::string(400, 'a'), {Durability::kNone}));
+  }
+  KEEL_ASSERT_OK(db_->Sync());
+  Crash();
+  Open();
+  EXPECT_EQ(db_->recovery_report().transactions_replayed, 16000U);
+  EXPECT_GT(db_->Stats().memory.pages_written, db_->Stats().memory.frames);
+  EXPECT_EQ(*db_->Count(), 16000U);
+}
+
 TEST_F(RecoveryTest, ReadOnlyOpenOfACrashedDatabaseShowsTheLogAndWritesNothing) {
   Open();
   const Keyspace keyspace = *db_->OpenKeyspace("side");
