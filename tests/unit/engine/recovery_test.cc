@@ -139,6 +139,7 @@ TEST_F(RecoveryTest, G6_RedoMayDirtyMoreThanTheMemory) {
   KEEL_ASSERT_OK(db_->Sync());
   Crash();
   Open();
+  ASSERT_NE(db_, nullptr);
   EXPECT_EQ(db_->recovery_report().transactions_replayed, 16000U);
   EXPECT_GT(db_->Stats().memory.pages_written, db_->Stats().memory.frames);
   EXPECT_EQ(*db_->Count(), 16000U);
