@@ -334,6 +334,25 @@ TEST_F(FullDiskTest, G5_ATransactionIsRolledBackWhole) {
   ExpectSound();
 }
 
+// A batch whose last change meets the full disk leaves nothing of those before, now or after a crash.
+TEST_F(FullDiskTest, G5_ABatchThatFailsHalfWayLeavesNoTrace) {
+  FillUp();
+  const Contents before = ReadAll(*db_);
+  WriteBatch batch;
+  batch.Delete(Numbered("k", 0));
+  batch.Put(Numbered("k", 1), "changed");
+  batch.Put("large", std::string(size_t{1} << 20, 'x'));
+  const absl::StatusOr<Lsn> lsn = db_->Write(batch);
+  EXPECT_TRUE(absl::IsResourceExhausted(lsn.status())) << lsn.status();
+  EXPECT_EQ(ReadAll(*db_), before);
+  ExpectSound();
+  KEEL_EXPECT_OK(db_->Delete("none"));  // what follows builds on a whole state
+  EXPECT_EQ(ReadAll(*db_), before);
+  OpenOn(disk_.Copy());
+  EXPECT_EQ(ReadAll(*db_), before);
+  ExpectSound();
+}
+
 // --- early warnings ---
 
 TEST_F(FullDiskTest, WarnsBeforeTheDiskIsFull) {

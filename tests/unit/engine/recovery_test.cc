@@ -89,6 +89,62 @@ TEST_F(RecoveryTest, StreamedTransactionIsRepeatedWithItsRollbacks) {
   EXPECT_EQ(ReadAll(*db_), expected);
 }
 
+// A checkpoint comes between a savepoint of a streamed transaction and the return to it. It takes nothing of the
+// transaction and cuts none of its log; behind it the whole is repeated, and what the transaction replaced is free.
+TEST_F(RecoveryTest, StreamedTransactionAroundACheckpointIsRepeatedWhole) {
+  options_.checkpoint_log_bytes = uint64_t{16} << 20;
+  Open();
+  Contents expected;
+  for (int i = 0; i < 2000; ++i) {
+    expected[Numbered("k", i)] = std::string(300, 'a');
+    KEEL_ASSERT_OK(db_->Put(Numbered("k", i), std::string(300, 'a'), {Durability::kNone}));
+  }
+  KEEL_ASSERT_OK(db_->Checkpoint());
+  expected["start"] = "1";
+  KEEL_ASSERT_OK(db_->Put("start", "1"));  // so that there is something to take
+  absl::StatusOr<Transaction> transaction = db_->Begin();
+  const auto overwrite = [&](char c) {
+    for (int i = 0; i < 2000; ++i) {
+      KEEL_ASSERT_OK(transaction->Put(Numbered("k", i), std::string(300, c)));
+    }
+  };
+  overwrite('b');
+  const Savepoint savepoint = transaction->SetSavepoint();
+  overwrite('c');
+  KEEL_ASSERT_OK(db_->Checkpoint());
+  KEEL_ASSERT_OK(transaction->RollbackTo(savepoint));
+  KEEL_ASSERT_OK(transaction->Put("end", "1"));
+  ASSERT_TRUE(transaction->Commit().ok());
+  for (int i = 0; i < 2000; ++i) expected[Numbered("k", i)] = std::string(300, 'b');
+  expected["end"] = "1";
+  Crash();
+  Open();
+  EXPECT_EQ(ReadAll(*db_), expected);
+  ExpectSound();
+  Crash();
+  Open();
+  EXPECT_EQ(ReadAll(*db_), expected);
+}
+
+// What the log repeats dirties more pages than there are frames: they are written out as it goes on.
+TEST_F(RecoveryTest, G6_RedoMayDirtyMoreThanTheMemory) {
+  options_.memory_bytes = uint64_t{4} << 20;
+  options_.checkpoint_log_bytes = uint64_t{64} << 20;
+  Open();
+  // Keys far apart, so that small records touch many pages.
+  for (int i = 0; i < 16000; ++i) {
+    const int key = static_cast<int>(uint64_t{7919} * static_cast<uint64_t>(i) % 16000);
+    KEEL_ASSERT_OK(db_->Put(Numbered("k", key), std::string(400, 'a'), {Durability::kNone}));
+  }
+  KEEL_ASSERT_OK(db_->Sync());
+  Crash();
+  Open();
+  ASSERT_NE(db_, nullptr);
+  EXPECT_EQ(db_->recovery_report().transactions_replayed, 16000U);
+  EXPECT_GT(db_->Stats().memory.pages_written, db_->Stats().memory.frames);
+  EXPECT_EQ(*db_->Count(), 16000U);
+}
+
 TEST_F(RecoveryTest, ReadOnlyOpenOfACrashedDatabaseShowsTheLogAndWritesNothing) {
   Open();
   const Keyspace keyspace = *db_->OpenKeyspace("side");

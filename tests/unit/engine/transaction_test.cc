@@ -115,6 +115,46 @@ TEST_F(TransactionTest, ValuesMayPointIntoPinnedPages) {
   ASSERT_TRUE(transaction.Commit().ok());
 }
 
+// The same where the page is the transaction's own, which it may change in place: not while it is pinned (R1).
+TEST_F(TransactionTest, R1_ValuesMayPointIntoOwnPinnedPages) {
+  const std::string value(700, 'a');
+  Transaction transaction = Begin();
+  for (int i = 0; i < 50; ++i) {
+    KEEL_ASSERT_OK(transaction.Put("k", value));
+    const absl::StatusOr<PinnedValue> pinned = transaction.Get("k");
+    KEEL_ASSERT_OK(transaction.Put("a", std::string(static_cast<size_t>(i) * 10, 'x')));
+    KEEL_ASSERT_OK(transaction.Put("k", "b"));
+    KEEL_ASSERT_OK(transaction.Put(Numbered("c", i), pinned->view()));
+    EXPECT_EQ(pinned->view(), value);
+    EXPECT_EQ(GetText(transaction, Numbered("c", i)), value);
+  }
+  ASSERT_TRUE(transaction.Commit().ok());
+}
+
+// A cursor's key and value stay good until it moves, whatever the transaction does to their page; and may be what is
+// put.
+TEST_F(TransactionTest, R1_ACursorsValueStaysGoodUntilItMoves) {
+  Transaction transaction = Begin();
+  const std::string value(700, 'a');
+  for (int i = 0; i < 20; ++i) KEEL_ASSERT_OK(transaction.Put(Numbered("k", i), value));
+  Cursor cursor = transaction.NewCursor();
+  int seen = 0;
+  for (cursor.SeekToFirst(); cursor.Valid(); cursor.Next(), ++seen) {
+    const std::string_view key = cursor.key();
+    const std::string_view held = cursor.value();
+    KEEL_ASSERT_OK(transaction.Put(key, held.substr(0, 650)));
+    KEEL_ASSERT_OK(transaction.Delete(key));
+    KEEL_ASSERT_OK(transaction.Put(Numbered("a", seen), std::string(700, 'x')));
+    EXPECT_EQ(key, Numbered("k", seen));
+    EXPECT_EQ(held, value);
+    KEEL_ASSERT_OK(transaction.Put(Numbered("c", seen), held));
+  }
+  KEEL_ASSERT_OK(cursor.status());
+  EXPECT_EQ(seen, 20);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(GetText(transaction, Numbered("c", i)), value);
+  ASSERT_TRUE(transaction.Commit().ok());
+}
+
 TEST_F(TransactionTest, OwnThreadsSecondWriteIsRefused) {
   Transaction transaction = Begin({.label = "mine"});
   EXPECT_TRUE(absl::IsFailedPrecondition(db_->Put("a", "1")));
@@ -179,6 +219,23 @@ TEST_F(TransactionTest, StreamsWhatOutgrowsAFrame) {
   EXPECT_LT(db_->Stats().log.bytes_since_checkpoint, uint64_t{1} << 20);
   KEEL_ASSERT_OK(db_->Put("after", "1"));
   EXPECT_EQ(*db_->Count(), 4002U);
+}
+
+// Its own pages are frozen in time, so that they can be written out while it goes on (R2).
+TEST_F(TransactionTest, G6_MayBeLargerThanTheMemory) {
+  options_.memory_bytes = uint64_t{4} << 20;
+  options_.checkpoint_log_bytes = uint64_t{64} << 20;
+  Reopen();
+  Transaction transaction = Begin();
+  for (int i = 0; i < 20000; ++i) {
+    // From both ends, so that the same few pages are not all that is ever touched.
+    const int key = i % 2 == 0 ? i : 20000 - i;
+    KEEL_ASSERT_OK(transaction.Put(Numbered("k", key), std::string(500, 'a')));
+  }
+  EXPECT_EQ(*transaction.Count(), 20000U);
+  EXPECT_GT(db_->Stats().memory.pages_written, 1000U);
+  ASSERT_TRUE(transaction.Commit().ok());
+  EXPECT_EQ(*db_->Count(), 20000U);
 }
 
 TEST_F(TransactionTest, LargerThanTheLogIsRefusedClearly) {

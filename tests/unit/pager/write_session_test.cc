@@ -1,4 +1,4 @@
-// The writer's session on a full disk: what it takes back, and what it leaves to deletes.
+// The writer's session: epochs and deaths of pages; on a full disk what it takes back, and what it leaves to deletes.
 
 #include "pager/write_session.h"
 
@@ -43,6 +43,49 @@ class WriteSessionTest : public PageCacheTest {
   SpaceFixture space_{kPageBytes, 500};
   std::unique_ptr<WriteSession> session_;
 };
+
+// Else a page made after it could have the number and the birth of one made before it.
+TEST_F(WriteSessionTest, R2_MarksRollbacksAndPublicationsRaiseTheEpoch) {
+  Epoch last = session_->current_epoch();
+  const auto expect_raised = [&](const char* what) {
+    EXPECT_GT(session_->current_epoch(), last) << what;
+    last = session_->current_epoch();
+  };
+  const WriteSession::Mark mark = session_->SetMark();
+  expect_raised("a mark");
+  session_->RollbackTo(mark);
+  expect_raised("a return to it");
+  session_->Rollback();
+  expect_raised("a rollback");
+  const WriteSession::Publication publication = session_->Publish();
+  EXPECT_EQ(publication.epoch, last);
+  expect_raised("a publication");
+}
+
+// What died in a stretch that is undone did not die; what was born in it is free.
+TEST_F(WriteSessionTest, R4_ARollbackForgetsDeathsAndFreesWhatWasBorn) {
+  const auto create = [&] { return session_->CreateRun(1).value(); };
+  const PageRun old = create();
+  const Epoch birth = session_->current_epoch();
+  EXPECT_TRUE(session_->Publish().deaths.empty());
+  session_->DropRun(old, birth);
+  session_->Rollback();
+  EXPECT_TRUE(session_->Publish().deaths.empty());
+
+  const PageRun base = create();
+  const Epoch base_birth = session_->current_epoch();
+  const WriteSession::Mark mark = session_->SetMark();
+  create();
+  session_->DropRun(base, base_birth);
+  session_->DropRun(old, birth);
+  EXPECT_EQ(cache_->retired(), 0U) << "the mark keeps them";
+  session_->RollbackTo(mark);
+  EXPECT_EQ(cache_->retired(), 1U) << "the one born since";
+  session_->DropRun(old, birth);
+  const WriteSession::Publication publication = session_->Publish();
+  ASSERT_EQ(publication.deaths.size(), 1U);
+  EXPECT_EQ(publication.deaths[0].first, old.first);
+}
 
 TEST_F(WriteSessionTest, WhatADeleteTookFromTheReserveIsNotForOthers) {
   FillUp();
