@@ -410,12 +410,8 @@ TEST_F(SuccessorTest, R12_WhatWasReadOfAKilledProcessSurvivesAPowerCut) {
   SimFileSystem world({.seed = seed_, .keep_trace = false});
   History history;
   std::vector<std::pair<SimDisk, History>> ends;
-  // From the moment on at which the name of the database is durable: a successor does not make it so.
-  bool created = false;
   world.set_observer([&](const Call& call) {
-    if (created && IsChange(call.kind)) ends.emplace_back(world.disk(), history);
-    created |=
-        call.kind == CallKind::kSyncDirectory && call.purpose == io::SyncPurpose::kParentDirectory;
+    if (IsChange(call.kind)) ends.emplace_back(world.disk(), history);
   });
   Player player(&world, shape_, &history);
   player.Open();
