@@ -53,7 +53,7 @@ absl::StatusOr<std::unique_ptr<SpaceMap>> SpaceMap::Create(io::File* file, uint6
 }
 
 absl::StatusOr<std::unique_ptr<SpaceMap>> SpaceMap::Open(io::File* file, uint64_t page_count,
-                                                         std::vector<GroupEntry> directory,
+                                                         const std::vector<GroupEntry>& directory,
                                                          const SpaceMapOptions& options) {
   KEEL_RETURN_IF_ERROR(CheckGeometry(page_count, options));
   if (const uint64_t groups = SpaceLayout(options.page_bytes).Groups(page_count);

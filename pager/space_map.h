@@ -91,7 +91,7 @@ class SpaceMap {
   // `page_count`: what is missing is made up for before it is used. DataLoss: the directory has
   // more groups than a file of `page_count` pages.
   static absl::StatusOr<std::unique_ptr<SpaceMap>> Open(io::File* file, uint64_t page_count,
-                                                        std::vector<GroupEntry> directory,
+                                                        const std::vector<GroupEntry>& directory,
                                                         const SpaceMapOptions& options);
   virtual ~SpaceMap() = default;
 

@@ -212,7 +212,6 @@ uint64_t CasesToMeetAll(Campaign campaign) {
     case Campaign::kExhaustive:
       return 900;
     case Campaign::kSoak:
-      return 100;
     case Campaign::kSchedule:
       return 100;
   }

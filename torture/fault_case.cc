@@ -7,7 +7,6 @@
 
 namespace keel::torture {
 
-using fault_injection::DiskImage;
 using fault_injection::FaultPlan;
 using fault_injection::FaultRule;
 using fault_injection::SeededRandom;

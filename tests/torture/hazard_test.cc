@@ -39,7 +39,6 @@ using fault_injection::SectorMask;
 using fault_injection::SeededRandom;
 using fault_injection::SimDisk;
 using fault_injection::SimFileSystem;
-using fault_injection::SimOptions;
 using ::testing::IsEmpty;
 
 constexpr char kDirectory[] = "/db";
@@ -205,6 +204,7 @@ TEST_F(HeldFlushTest, R2_R4_CommitsBehindAFlushLeaveTheVersionBeforeThemAlone) {
   std::jthread& first = Start([&] { CommitNext(Durability::kSync); });
   gate_.AwaitSomebody();
   std::vector<std::jthread*> others;
+  others.reserve(5);
   for (int i = 0; i < 5; ++i) others.push_back(&Start([&] { CommitNext(Durability::kSync); }));
   AwaitPublished(base + 6);
   ExpectCommit(1);

@@ -1,6 +1,7 @@
 // Named scenarios: every short sequence with the power cut in its last step, every two threads that
 // meet at an I/O step, every fault at every kind of call.
 
+#include <absl/strings/str_format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -102,9 +103,10 @@ std::vector<FaultScenario> FaultScenarios() {
   const auto add = [&all](FaultRule rule, const std::string& where) {
     for (const uint64_t times : {uint64_t{1}, uint64_t{3}, FaultRule::kForEver}) {
       rule.times = times;
-      const std::string how = times == 0 ? "for_ever" : times == 1 ? "once" : "thrice";
-      all.push_back({rule, AfterFailedSync::kCached,
-                     Identifier(std::string(FaultName(rule.fault)) + "_" + how + "_in_" + where)});
+      const std::string_view how = times == 0 ? "for_ever" : times == 1 ? "once" : "thrice";
+      all.push_back(
+          {rule, AfterFailedSync::kCached,
+           Identifier(absl::StrFormat("%s_%s_in_%s", FaultName(rule.fault), how, where))});
     }
   };
   for (size_t i = 0; i < io::kSyncPurposes; ++i) {
