@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "base/status.h"
-#include "engine/cursor_impl.h"
 #include "engine/database_impl.h"
 #include "engine/exclusive_transaction.h"
 #include "engine/open.h"
 #include "engine/snapshot_impl.h"
 #include "engine/transaction_impl.h"
+#include "engine/tree_cursor.h"
 
 namespace keel {
 
@@ -23,12 +23,6 @@ absl::Status CommitOne(Database::Impl& database, Keyspace keyspace, Operation op
                        const WriteOptions& options) {
   KEEL_RETURN_IF_ERROR(database.Prepare(keyspace, &operation));
   return database.CommitOperations({&operation, 1}, options).status();
-}
-
-std::shared_ptr<engine::SharedVersion> ShareVisible(const std::shared_ptr<Database::Impl>& impl,
-                                                    std::string_view label = {}) {
-  return std::make_shared<engine::SharedVersion>(
-      engine::SharedVersion{impl, impl->KeepVisible(label)});
 }
 
 }  // namespace
@@ -83,7 +77,7 @@ absl::StatusOr<Lsn> Database::Write(const WriteBatch& batch, WriteOptions option
 Snapshot Database::GetSnapshot(std::string_view label) const {
   auto snapshot = std::make_shared<Snapshot::Impl>();
   if (impl_->InForkedChild()) return Snapshot(nullptr);  // answers FailedPrecondition
-  snapshot->version = ShareVisible(impl_, label);
+  snapshot->version = engine::ShareVisible(impl_, label);
   return Snapshot(std::move(snapshot));
 }
 
@@ -150,9 +144,9 @@ std::vector<absl::StatusOr<PinnedValue>> Database::DoMultiGet(
 
 Cursor Database::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {
   if (absl::Status usable = impl_->Usable(); !usable.ok()) {
-    return Cursor(std::make_unique<Cursor::Impl>(std::move(usable)));
+    return Cursor(std::make_unique<engine::FailedCursor>(std::move(usable)));
   }
-  return Cursor(std::make_unique<Cursor::Impl>(ShareVisible(impl_), keyspace, range));
+  return Cursor(std::make_unique<engine::TreeCursor>(engine::ShareVisible(impl_), keyspace, range));
 }
 
 absl::StatusOr<uint64_t> Database::DoCount(Keyspace keyspace, const KeyRange& range) const {

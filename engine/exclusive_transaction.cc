@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "engine/database_impl.h"
+#include "engine/tree_cursor.h"
 
 namespace keel::engine {
 
@@ -116,6 +117,30 @@ absl::Status ExclusiveTransaction::Read(
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
   return read(database_->working(), changes_);
+}
+
+absl::StatusOr<PinnedValue> ExclusiveTransaction::Get(Keyspace keyspace, std::string_view key) {
+  PinnedValue value;
+  KEEL_RETURN_IF_ERROR(Read([&](const TreeState& state, uint64_t) {
+    KEEL_ASSIGN_OR_RETURN(value, database_->GetAt(state, database_->writer_pages(), keyspace, key));
+    return absl::OkStatus();
+  }));
+  return value;
+}
+
+absl::StatusOr<uint64_t> ExclusiveTransaction::Count(Keyspace keyspace, const KeyRange& range) {
+  uint64_t count = 0;
+  KEEL_RETURN_IF_ERROR(Read([&](const TreeState& state, uint64_t) {
+    KEEL_ASSIGN_OR_RETURN(count,
+                          database_->CountAt(state, database_->writer_pages(), keyspace, range));
+    return absl::OkStatus();
+  }));
+  return count;
+}
+
+std::unique_ptr<Cursor::Impl> ExclusiveTransaction::NewCursor(Keyspace keyspace,
+                                                              const KeyRange& range) {
+  return std::make_unique<TreeCursor>(shared_from_this(), keyspace, range);
 }
 
 }  // namespace keel::engine

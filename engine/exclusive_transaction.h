@@ -22,24 +22,29 @@
 #include <string>
 #include <vector>
 
+#include "engine/open_transaction.h"
 #include "engine/transaction_log.h"
 #include "engine/version.h"
 #include "recovery/operations.h"
 
 namespace keel::engine {
 
-class ExclusiveTransaction {
+class ExclusiveTransaction final : public OpenTransaction,
+                                   public std::enable_shared_from_this<ExclusiveTransaction> {
  public:
   // REQUIRES: the writer lock, which is taken over.
   ExclusiveTransaction(std::shared_ptr<Database::Impl> database, const TransactionOptions& options);
-  ~ExclusiveTransaction();
+  ~ExclusiveTransaction() override;
 
-  absl::Status Write(Keyspace keyspace, recovery::Operation operation) ABSL_LOCKS_EXCLUDED(mutex_);
-  Savepoint SetSavepoint() ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status RollbackTo(Savepoint savepoint) ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<Lsn> Commit(const WriteOptions& options) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends it, if it is active, with the status that later calls return.
-  void End(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Write(Keyspace keyspace, recovery::Operation operation) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  Savepoint SetSavepoint() override ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status RollbackTo(Savepoint savepoint) override ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Lsn> Commit(const WriteOptions& options) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void End(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) override;
+  absl::StatusOr<uint64_t> Count(Keyspace keyspace, const KeyRange& range) override;
+  std::unique_ptr<Cursor::Impl> NewCursor(Keyspace keyspace, const KeyRange& range) override;
 
   // Runs `read` on the state as it is now. `changes` is raised by every change.
   absl::Status Read(absl::FunctionRef<absl::Status(const TreeState& state, uint64_t changes)> read)

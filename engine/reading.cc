@@ -8,8 +8,8 @@
 #include "btree/overflow.h"
 #include "btree/tree.h"
 #include "engine/access.h"
-#include "engine/cursor_impl.h"
 #include "engine/database_impl.h"
+#include "engine/shared_version.h"
 #include "pager/guard.h"
 
 namespace keel {

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/status.h"
-#include "engine/cursor_impl.h"
 #include "engine/snapshot_impl.h"
+#include "engine/tree_cursor.h"
 
 namespace keel {
 
@@ -55,8 +55,8 @@ std::vector<absl::StatusOr<PinnedValue>> Snapshot::DoMultiGet(
 }
 
 Cursor Snapshot::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {
-  if (impl_ == nullptr) return Cursor(std::make_unique<Cursor::Impl>(Empty()));
-  return Cursor(std::make_unique<Cursor::Impl>(impl_->version, keyspace, range));
+  if (impl_ == nullptr) return Cursor(std::make_unique<engine::FailedCursor>(Empty()));
+  return Cursor(std::make_unique<engine::TreeCursor>(impl_->version, keyspace, range));
 }
 
 absl::StatusOr<uint64_t> Snapshot::DoCount(Keyspace keyspace, const KeyRange& range) const {

@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "engine/cursor_impl.h"
+#include "engine/shared_version.h"
 
 namespace keel {
 

@@ -1,4 +1,4 @@
-// Transaction: the public face of an exclusive transaction.
+// Transaction: the public face.
 
 #include <keel/transaction.h>
 
@@ -71,14 +71,7 @@ void Transaction::Rollback() {
 
 absl::StatusOr<PinnedValue> Transaction::DoGet(Keyspace keyspace, std::string_view key) const {
   if (impl_ == nullptr) return MovedFrom();
-  engine::ExclusiveTransaction& transaction = *impl_->transaction;
-  Database::Impl& database = transaction.database();
-  PinnedValue value;
-  KEEL_RETURN_IF_ERROR(transaction.Read([&](const engine::TreeState& state, uint64_t) {
-    KEEL_ASSIGN_OR_RETURN(value, database.GetAt(state, database.writer_pages(), keyspace, key));
-    return absl::OkStatus();
-  }));
-  return value;
+  return impl_->transaction->Get(keyspace, key);
 }
 
 std::vector<absl::StatusOr<PinnedValue>> Transaction::DoMultiGet(
@@ -90,20 +83,13 @@ std::vector<absl::StatusOr<PinnedValue>> Transaction::DoMultiGet(
 }
 
 Cursor Transaction::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {
-  if (impl_ == nullptr) return Cursor(std::make_unique<Cursor::Impl>(MovedFrom()));
-  return Cursor(std::make_unique<Cursor::Impl>(impl_->transaction, keyspace, range));
+  if (impl_ == nullptr) return Cursor(std::make_unique<engine::FailedCursor>(MovedFrom()));
+  return Cursor(impl_->transaction->NewCursor(keyspace, range));
 }
 
 absl::StatusOr<uint64_t> Transaction::DoCount(Keyspace keyspace, const KeyRange& range) const {
   if (impl_ == nullptr) return MovedFrom();
-  engine::ExclusiveTransaction& transaction = *impl_->transaction;
-  Database::Impl& database = transaction.database();
-  uint64_t count = 0;
-  KEEL_RETURN_IF_ERROR(transaction.Read([&](const engine::TreeState& state, uint64_t) {
-    KEEL_ASSIGN_OR_RETURN(count, database.CountAt(state, database.writer_pages(), keyspace, range));
-    return absl::OkStatus();
-  }));
-  return count;
+  return impl_->transaction->Count(keyspace, range);
 }
 
 }  // namespace keel

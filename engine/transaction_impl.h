@@ -6,18 +6,18 @@
 #include <keel/transaction.h>
 
 #include <memory>
+#include <utility>
 
-#include "engine/exclusive_transaction.h"
+#include "engine/open_transaction.h"
 
 namespace keel {
 
 class Transaction::Impl {
  public:
-  explicit Impl(std::shared_ptr<engine::ExclusiveTransaction> shared)
-      : transaction(std::move(shared)) {}
+  explicit Impl(std::shared_ptr<engine::OpenTransaction> shared) : transaction(std::move(shared)) {}
   ~Impl();
 
-  std::shared_ptr<engine::ExclusiveTransaction> transaction;
+  std::shared_ptr<engine::OpenTransaction> transaction;
 };
 
 }  // namespace keel

@@ -1,23 +1,13 @@
-#include "engine/cursor_impl.h"
+#include "engine/tree_cursor.h"
 
 #include <utility>
 
 #include "base/status.h"
 
-namespace keel {
+namespace keel::engine {
 
-namespace engine {
-
-btree::Range ToRange(const KeyRange& range) {
-  btree::Range result{.begin = range.begin_key()};
-  if (range.end_key()) result.end = *range.end_key();
-  return result;
-}
-
-}  // namespace engine
-
-Cursor::Impl::Impl(std::shared_ptr<engine::SharedVersion> version, Keyspace keyspace,
-                   const KeyRange& range)
+TreeCursor::TreeCursor(std::shared_ptr<SharedVersion> version, Keyspace keyspace,
+                       const KeyRange& range)
     : database_(version->database),
       version_(std::move(version)),
       keyspace_(keyspace),
@@ -25,30 +15,30 @@ Cursor::Impl::Impl(std::shared_ptr<engine::SharedVersion> version, Keyspace keys
   Attach(version_->keeper->state, database_->pages());
 }
 
-Cursor::Impl::Impl(std::shared_ptr<engine::ExclusiveTransaction> transaction, Keyspace keyspace,
-                   const KeyRange& range)
+TreeCursor::TreeCursor(std::shared_ptr<ExclusiveTransaction> transaction, Keyspace keyspace,
+                       const KeyRange& range)
     : database_(transaction->shared_database()),
       transaction_(std::move(transaction)),
       keyspace_(keyspace),
       range_(range) {
-  status_ = transaction_->Read([&](const engine::TreeState& state, uint64_t changes) {
+  status_ = transaction_->Read([&](const TreeState& state, uint64_t changes) {
     Attach(state, database_->writer_pages());
     changes_seen_ = changes;
     return absl::OkStatus();
   });
 }
 
-void Cursor::Impl::Attach(const engine::TreeState& state, pager::PageSource& pages) {
+void TreeCursor::Attach(const TreeState& state, pager::PageSource& pages) {
   const absl::StatusOr<KeyspaceId> id = database_->Resolve(state, keyspace_);
   if (!id.ok()) {
     status_ = id.status();
     cursor_.reset();
     return;
   }
-  cursor_.emplace(&pages, *id, state.roots.Get(*id), engine::ToRange(range_));
+  cursor_.emplace(&pages, *id, state.roots.Get(*id), ToRange(range_));
 }
 
-void Cursor::Impl::Move(Movement movement, std::string_view key) {
+void TreeCursor::Move(Movement movement, std::string_view key) {
   if (!cursor_.has_value()) return;
   large_read_ = false;
   if (transaction_ == nullptr) {
@@ -56,7 +46,7 @@ void Cursor::Impl::Move(Movement movement, std::string_view key) {
     if (status_.ok()) MoveOnTree(movement, key);
     return;
   }
-  status_ = transaction_->Read([&](const engine::TreeState& state, uint64_t changes) {
+  status_ = transaction_->Read([&](const TreeState& state, uint64_t changes) {
     if (changes == changes_seen_) {
       MoveOnTree(movement, key);
     } else {
@@ -71,7 +61,7 @@ void Cursor::Impl::Move(Movement movement, std::string_view key) {
   });
 }
 
-void Cursor::Impl::MoveOnTree(Movement movement, std::string_view key) {
+void TreeCursor::MoveOnTree(Movement movement, std::string_view key) {
   switch (movement) {
     case Movement::kFirst:
       return cursor_->SeekToFirst();
@@ -90,8 +80,7 @@ void Cursor::Impl::MoveOnTree(Movement movement, std::string_view key) {
 
 // The transaction changed the tree since the last movement: the cursor goes on from its key on the tree as it is
 // now, whether that key is still there or not.
-void Cursor::Impl::FollowChanges(const engine::TreeState& state, Movement movement,
-                                 std::string_view key) {
+void TreeCursor::FollowChanges(const TreeState& state, Movement movement, std::string_view key) {
   const bool relative = movement == Movement::kNext || movement == Movement::kPrev;
   const std::string from(relative && cursor_->valid() ? cursor_->key() : key);
   status_ = absl::OkStatus();
@@ -103,19 +92,19 @@ void Cursor::Impl::FollowChanges(const engine::TreeState& state, Movement moveme
   if (cursor_->valid() && cursor_->key() == from) MoveOnTree(movement, {});
 }
 
-absl::Status Cursor::Impl::status() const {
+absl::Status TreeCursor::status() const {
   if (!status_.ok()) return status_;
   return cursor_.has_value() ? cursor_->status() : absl::OkStatus();
 }
 
-std::string_view Cursor::Impl::value() {
+std::string_view TreeCursor::value() {
   const btree::ValueSlot slot = cursor_->value();
   if (!slot.large) return slot.bytes;
   if (!large_read_) status_ = ReadLarge(slot);
   return large_read_ ? large_.view() : std::string_view();
 }
 
-absl::Status Cursor::Impl::ReadLarge(const btree::ValueSlot& slot) {
+absl::Status TreeCursor::ReadLarge(const btree::ValueSlot& slot) {
   pager::PageSource& pages =
       transaction_ != nullptr ? database_->writer_pages() : database_->pages();
   KEEL_ASSIGN_OR_RETURN(large_, database_->Materialize(pages, {}, slot));
@@ -123,37 +112,4 @@ absl::Status Cursor::Impl::ReadLarge(const btree::ValueSlot& slot) {
   return absl::OkStatus();
 }
 
-// --- the public face ---
-
-Cursor::Cursor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Cursor::Cursor(Cursor&&) noexcept = default;
-Cursor& Cursor::operator=(Cursor&&) noexcept = default;
-Cursor::~Cursor() = default;
-
-void Cursor::SeekToFirst() {
-  if (impl_ != nullptr) impl_->Move(Impl::Movement::kFirst);
-}
-void Cursor::SeekToLast() {
-  if (impl_ != nullptr) impl_->Move(Impl::Movement::kLast);
-}
-void Cursor::Seek(std::string_view key) {
-  if (impl_ != nullptr) impl_->Move(Impl::Movement::kSeek, key);
-}
-void Cursor::SeekForPrev(std::string_view key) {
-  if (impl_ != nullptr) impl_->Move(Impl::Movement::kSeekForPrev, key);
-}
-void Cursor::Next() {
-  if (impl_ != nullptr) impl_->Move(Impl::Movement::kNext);
-}
-void Cursor::Prev() {
-  if (impl_ != nullptr) impl_->Move(Impl::Movement::kPrev);
-}
-bool Cursor::Valid() const { return impl_ != nullptr && impl_->valid(); }
-std::string_view Cursor::key() const { return impl_->key(); }
-std::string_view Cursor::value() const { return impl_->value(); }
-absl::Status Cursor::status() const {
-  return impl_ != nullptr ? impl_->status()
-                          : absl::FailedPreconditionError("the cursor was moved from");
-}
-
-}  // namespace keel
+}  // namespace keel::engine

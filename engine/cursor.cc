@@ -1,0 +1,42 @@
+// Cursor: the public face.
+
+#include <keel/cursor.h>
+
+#include <utility>
+
+#include "engine/cursor_impl.h"
+
+namespace keel {
+
+Cursor::Cursor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Cursor::Cursor(Cursor&&) noexcept = default;
+Cursor& Cursor::operator=(Cursor&&) noexcept = default;
+Cursor::~Cursor() = default;
+
+void Cursor::SeekToFirst() {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kFirst, {});
+}
+void Cursor::SeekToLast() {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kLast, {});
+}
+void Cursor::Seek(std::string_view key) {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kSeek, key);
+}
+void Cursor::SeekForPrev(std::string_view key) {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kSeekForPrev, key);
+}
+void Cursor::Next() {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kNext, {});
+}
+void Cursor::Prev() {
+  if (impl_ != nullptr) impl_->Move(Impl::Movement::kPrev, {});
+}
+bool Cursor::Valid() const { return impl_ != nullptr && impl_->valid(); }
+std::string_view Cursor::key() const { return impl_->key(); }
+std::string_view Cursor::value() const { return impl_->value(); }
+absl::Status Cursor::status() const {
+  return impl_ != nullptr ? impl_->status()
+                          : absl::FailedPreconditionError("the cursor was moved from");
+}
+
+}  // namespace keel
