@@ -8,6 +8,7 @@
 #include "engine/database_impl.h"
 #include "engine/exclusive_transaction.h"
 #include "engine/open.h"
+#include "engine/optimistic_transaction.h"
 #include "engine/snapshot_impl.h"
 #include "engine/transaction_impl.h"
 #include "engine/tree_cursor.h"
@@ -82,11 +83,13 @@ Snapshot Database::GetSnapshot(std::string_view label) const {
 }
 
 absl::StatusOr<Transaction> Database::Begin(const TransactionOptions& options) {
-  if (options.concurrency != Concurrency::kExclusive) {
-    return absl::InvalidArgumentError(
-        "optimistic transactions are not in this release; use Concurrency::kExclusive");
-  }
   KEEL_RETURN_IF_ERROR(impl_->Enter());
+  if (options.concurrency == Concurrency::kOptimistic) {
+    Transaction transaction(std::make_unique<Transaction::Impl>(
+        std::make_shared<engine::OptimisticTransaction>(impl_, options)));
+    impl_->Leave();
+    return transaction;
+  }
   absl::Status status = impl_->AcquireWriter(options.lock_timeout, options.label);
   if (!status.ok()) {
     impl_->Leave();

@@ -116,6 +116,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // Steps 3 to 8; releases the writer lock on every path.
   absl::StatusOr<Lsn> CommitWriter(const WriteOptions& options);
   void RollbackWriter();
+  // Steps 6 to 8 for what is published.
+  absl::Status FinishCommit(Lsn lsn, Durability durability);
 
   // --- durability ---
 
@@ -183,7 +185,6 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   };
 
   absl::Duration Now() const { return storage_->clock().Now(); }
-  absl::Status FinishCommit(Lsn lsn, Durability durability);
   absl::StatusOr<Lsn> PublishWriter();
   void RestoreWorking();
   // The working state becomes a version that ends at working_lsn_.

@@ -1,0 +1,109 @@
+// The optimistic transaction: reads a snapshot, gathers its changes, and asks at commit whether somebody else has
+// changed what it relies on.
+//
+//   active --Commit--> ended      active --Rollback, Close, time limit--> ended
+//
+// O1  Nothing of it is in the trees or the log before its commit holds the writer lock.
+// O2  Its version is kept as long as it is active (and as its cursors live).
+// O3  mutex_ is held during each call, so that the transaction can be ended from outside.
+//
+// What must not have changed: at kSnapshot what it has written (first committer wins), at kSerializable also what
+// it has read: keys found and not found, ranges scanned and counted (Kung & Robinson, TODS 1981, backward
+// validation; here by diff of versions and not by sets of all that committed). At kReadCommitted nothing: every
+// call reads the newest visible version.
+
+#ifndef KEEL_ENGINE_OPTIMISTIC_TRANSACTION_H_
+#define KEEL_ENGINE_OPTIMISTIC_TRANSACTION_H_
+
+#include <absl/base/thread_annotations.h>
+#include <absl/functional/function_ref.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/synchronization/mutex.h>
+#include <keel/database.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/open_transaction.h"
+#include "engine/read_set.h"
+#include "engine/shared_version.h"
+#include "engine/write_set.h"
+
+namespace keel::engine {
+
+class OptimisticTransaction final : public OpenTransaction,
+                                    public std::enable_shared_from_this<OptimisticTransaction> {
+ public:
+  OptimisticTransaction(std::shared_ptr<Database::Impl> database,
+                        const TransactionOptions& options);
+
+  absl::Status Write(Keyspace keyspace, recovery::Operation operation) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  Savepoint SetSavepoint() override ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status RollbackTo(Savepoint savepoint) override ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<Lsn> Commit(const WriteOptions& options) override ABSL_LOCKS_EXCLUDED(mutex_);
+  void End(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<uint64_t> Count(Keyspace keyspace, const KeyRange& range) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  std::unique_ptr<Cursor::Impl> NewCursor(Keyspace keyspace, const KeyRange& range) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // For cursors: runs `read` on the transaction's own changes; what it reads of the version it adds to `reads`,
+  // which is null where nobody asks for it.
+  absl::Status Read(absl::FunctionRef<absl::Status(const WriteSet& writes, ReadSet* reads)> read)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const std::shared_ptr<Database::Impl>& shared_database() { return database_; }
+
+ private:
+  struct SavepointMark {
+    uint64_t id;
+    size_t mark;
+  };
+
+  // Whether calls may go on; ends the transaction if its time is over.
+  absl::Status Enter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndLocked(const absl::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The version that a call reads.
+  std::shared_ptr<SharedVersion> VersionToRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ReadSet* reads() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return isolation_ == Isolation::kSerializable ? &reads_ : nullptr;
+  }
+  // Whether so much more may be remembered.
+  absl::Status CheckMemory(size_t more) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<uint64_t> CountMerged(const SharedVersion& version, KeyspaceId keyspace,
+                                       const btree::Range& range)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  absl::StatusOr<Lsn> CommitLocked(const WriteOptions& options)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Apply() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ValidateUpTo(pager::PageSource& pages, const TreeState& state)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::shared_ptr<Database::Impl> database_;
+  const Isolation isolation_;
+  const std::string label_;
+  const absl::Duration lock_timeout_;
+  const absl::Duration deadline_;
+  const size_t memory_max_;
+  absl::Mutex mutex_;
+  bool active_ ABSL_GUARDED_BY(mutex_) = true;
+  absl::Status ended_ ABSL_GUARDED_BY(mutex_);
+  // What it has read so far holds up to here.
+  std::shared_ptr<SharedVersion> base_ ABSL_GUARDED_BY(mutex_);
+  WriteSet writes_ ABSL_GUARDED_BY(mutex_);
+  ReadSet reads_ ABSL_GUARDED_BY(mutex_);
+  uint64_t next_savepoint_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::vector<SavepointMark> savepoints_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace keel::engine
+
+#endif  // KEEL_ENGINE_OPTIMISTIC_TRANSACTION_H_

@@ -1,0 +1,332 @@
+// Optimistic transactions: own changes over a snapshot, and conflicts found exactly where they are.
+
+#include <absl/strings/str_cat.h>
+
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/seed.h"
+#include "tests/unit/engine/engine_test_support.h"
+
+namespace keel::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class OptimisticTransactionTest : public EngineTest {
+ protected:
+  void SetUp() override { Open(); }
+
+  Transaction Begin(Isolation isolation = Isolation::kSerializable) {
+    TransactionOptions options;
+    options.concurrency = Concurrency::kOptimistic;
+    options.isolation = isolation;
+    absl::StatusOr<Transaction> transaction = db_->Begin(options);
+    EXPECT_TRUE(transaction.ok()) << transaction.status();
+    return *std::move(transaction);
+  }
+};
+
+TEST_F(OptimisticTransactionTest, ReadsItsSnapshotAndItsOwnChanges) {
+  KEEL_ASSERT_OK(db_->Put("a", "0"));
+  KEEL_ASSERT_OK(db_->Put("b", "0"));
+  Transaction transaction = Begin();
+  KEEL_ASSERT_OK(transaction.Put("a", "1"));
+  KEEL_ASSERT_OK(transaction.Delete("b"));
+  KEEL_ASSERT_OK(db_->Put("c", "later"));
+  EXPECT_EQ(ReadAll(transaction), (Contents{{"a", "1"}}));
+  EXPECT_EQ(GetText(transaction, "b"), "NotFound");
+  EXPECT_EQ(GetText(transaction, "c"), "NotFound");
+  EXPECT_EQ(*transaction.Count(), 1U);
+  EXPECT_EQ(GetText(*db_, "a"), "0");
+}
+
+TEST_F(OptimisticTransactionTest, CommitMakesEverythingVisibleAtOnce) {
+  Transaction transaction = Begin();
+  KEEL_ASSERT_OK(transaction.Put("a", "1"));
+  KEEL_ASSERT_OK(transaction.Put("b", std::string(100000, 'l')));
+  KEEL_ASSERT_OK(transaction.Commit().status());
+  EXPECT_EQ(GetText(*db_, "a"), "1");
+  EXPECT_EQ(GetText(*db_, "b").size(), 100000U);
+  EXPECT_TRUE(absl::IsFailedPrecondition(transaction.Put("c", "3")));
+  EXPECT_TRUE(absl::IsFailedPrecondition(transaction.Commit().status()));
+}
+
+TEST_F(OptimisticTransactionTest, ManyAreOpenAtOnceOnOneThread) {
+  std::vector<Transaction> transactions;
+  for (int i = 0; i < 20; ++i) transactions.push_back(Begin());
+  int number = 0;
+  for (Transaction& transaction : transactions) {
+    KEEL_ASSERT_OK(transaction.Put(Numbered("k", number++), "x"));
+  }
+  for (Transaction& transaction : transactions) KEEL_ASSERT_OK(transaction.Commit().status());
+  EXPECT_EQ(*db_->Count(), 20U);
+}
+
+TEST_F(OptimisticTransactionTest, TheFirstCommitterWins) {
+  for (const Isolation isolation : {Isolation::kSnapshot, Isolation::kSerializable}) {
+    Transaction first = Begin(isolation);
+    Transaction second = Begin(isolation);
+    KEEL_ASSERT_OK(first.Put("key", "first"));
+    KEEL_ASSERT_OK(second.Put("key", absl::StrCat("second", static_cast<int>(isolation))));
+    KEEL_ASSERT_OK(second.Commit().status());
+    const absl::Status lost = first.Commit().status();
+    EXPECT_TRUE(absl::IsAborted(lost)) << lost;
+    EXPECT_THAT(std::string(MessageOf(lost)), HasSubstr("key \"key\" of keyspace \"default\""));
+    EXPECT_TRUE(absl::IsFailedPrecondition(first.Put("key", "again")));
+  }
+}
+
+TEST_F(OptimisticTransactionTest, WhatWasOnlyReadMattersToSerializableAlone) {
+  KEEL_ASSERT_OK(db_->Put("read", "0"));
+  for (const Isolation isolation : {Isolation::kSnapshot, Isolation::kSerializable}) {
+    Transaction transaction = Begin(isolation);
+    EXPECT_NE(GetText(transaction, "read"), "NotFound");
+    KEEL_ASSERT_OK(transaction.Put("written", "x"));
+    KEEL_ASSERT_OK(db_->Put("read", absl::StrCat("changed", static_cast<int>(isolation))));
+    EXPECT_EQ(transaction.Commit().ok(), isolation == Isolation::kSnapshot);
+  }
+}
+
+TEST_F(OptimisticTransactionTest, AKeyThatWasNotFoundMustNotComeToBe) {
+  Transaction transaction = Begin();
+  EXPECT_EQ(GetText(transaction, "none"), "NotFound");
+  KEEL_ASSERT_OK(transaction.Put("a", "1"));
+  KEEL_ASSERT_OK(db_->Put("none", "there"));
+  EXPECT_TRUE(absl::IsAborted(transaction.Commit().status()));
+}
+
+TEST_F(OptimisticTransactionTest, PhantomsAreFoundInWhatWasScanned) {
+  for (int i = 0; i < 10; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("k", i), "x"));
+  for (const bool inside : {true, false}) {
+    Transaction transaction = Begin();
+    Cursor cursor = transaction.NewCursor();
+    cursor.Seek("k000003");
+    for (int i = 0; i < 3; ++i) cursor.Next();
+    ASSERT_EQ(cursor.key(), "k000006");
+    KEEL_ASSERT_OK(transaction.Put("other", absl::StrCat(inside)));
+    KEEL_ASSERT_OK(db_->Put(inside ? "k000004x" : "k000006x", "phantom"));
+    EXPECT_EQ(absl::IsAborted(transaction.Commit().status()), inside);
+  }
+}
+
+TEST_F(OptimisticTransactionTest, OfWhatWasCountedOnlyTheNumberMatters) {
+  for (int i = 0; i < 10; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("k", i), "x"));
+  Transaction same = Begin();
+  EXPECT_EQ(*same.Count(KeyRange::Prefix("k")), 10U);
+  KEEL_ASSERT_OK(same.Put("a", "1"));
+  KEEL_ASSERT_OK(db_->Put("k000005", "another value"));
+  KEEL_EXPECT_OK(same.Commit().status());
+  Transaction moved = Begin();
+  EXPECT_EQ(*moved.Count(KeyRange("k000000", "k000005")), 5U);
+  EXPECT_EQ(*moved.Count(KeyRange("k000005", "k000009z")), 5U);
+  KEEL_ASSERT_OK(moved.Put("a", "2"));
+  WriteBatch batch;
+  batch.Delete("k000001");
+  batch.Put("k000007x", "x");
+  KEEL_ASSERT_OK(db_->Write(batch).status());
+  EXPECT_TRUE(absl::IsAborted(moved.Commit().status())) << "the sum is the same, the numbers not";
+}
+
+TEST_F(OptimisticTransactionTest, ReadCommittedSeesTheNewestAndNeverConflicts) {
+  KEEL_ASSERT_OK(db_->Put("a", "0"));
+  Transaction transaction = Begin(Isolation::kReadCommitted);
+  EXPECT_EQ(GetText(transaction, "a"), "0");
+  KEEL_ASSERT_OK(db_->Put("a", "1"));
+  EXPECT_EQ(GetText(transaction, "a"), "1");
+  KEEL_ASSERT_OK(transaction.Put("a", "own"));
+  KEEL_ASSERT_OK(db_->Put("a", "2"));
+  EXPECT_EQ(GetText(transaction, "a"), "own");
+  KEEL_ASSERT_OK(transaction.Commit().status());
+  EXPECT_EQ(GetText(*db_, "a"), "own");
+}
+
+TEST_F(OptimisticTransactionTest, AKeyspaceThatIsDroppedMeanwhileIsAConflict) {
+  const absl::StatusOr<Keyspace> keyspace = db_->OpenKeyspace("gone");
+  ASSERT_TRUE(keyspace.ok());
+  Transaction transaction = Begin();
+  KEEL_ASSERT_OK(transaction.Put(*keyspace, "a", "1"));
+  KEEL_ASSERT_OK(db_->DropKeyspace("gone"));
+  const absl::Status status = transaction.Commit().status();
+  EXPECT_TRUE(absl::IsAborted(status)) << status;
+  EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("gone"));
+}
+
+TEST_F(OptimisticTransactionTest, AReadOnlyOneNeverConflicts) {
+  KEEL_ASSERT_OK(db_->Put("a", "0"));
+  Transaction transaction = Begin();
+  EXPECT_EQ(GetText(transaction, "a"), "0");
+  KEEL_ASSERT_OK(db_->Put("a", "1"));
+  EXPECT_EQ(GetText(transaction, "a"), "0");
+  KEEL_EXPECT_OK(transaction.Commit().status());
+}
+
+TEST_F(OptimisticTransactionTest, G6_RemembersNoMoreThanItsShareOfTheMemory) {
+  Transaction transaction = Begin();
+  absl::Status status;
+  uint64_t bytes = 0;
+  for (int i = 0; status.ok(); ++i) {
+    status = transaction.Put(Numbered("k", i), std::string(1000, 'v'));
+    if (status.ok()) bytes += 1000;
+    ASSERT_LT(bytes, options_.memory_bytes);
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("kExclusive"));
+  EXPECT_GT(bytes, options_.memory_bytes / 40);
+  KEEL_EXPECT_OK(transaction.Commit().status());
+  EXPECT_EQ(*db_->Count(), bytes / 1000);
+}
+
+TEST_F(OptimisticTransactionTest, ItsTimeLimitRollsItBack) {
+  TransactionOptions options;
+  options.concurrency = Concurrency::kOptimistic;
+  options.time_limit = absl::ZeroDuration();
+  absl::StatusOr<Transaction> transaction = db_->Begin(options);
+  ASSERT_TRUE(transaction.ok());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(transaction->Put("a", "1")));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(transaction->Commit().status()));
+}
+
+// --- beside a model ---
+
+// One transaction among commits of others: what it sees is its snapshot with its own changes, and its commit does
+// all of it or nothing.
+class Walk {
+ public:
+  Walk(Database* db, Isolation isolation, std::mt19937_64* random)
+      : db_(db), isolation_(isolation), random_(*random) {
+    TransactionOptions options;
+    options.concurrency = Concurrency::kOptimistic;
+    options.isolation = isolation;
+    transaction_ = *db->Begin(options);
+    base_ = seen_ = ReadAll(*db);
+  }
+
+  void Step();
+  void Commit();
+
+ private:
+  std::string Key() { return Numbered("k", static_cast<int>(random_() % 30)); }
+  void Change();
+  void Read();
+  void WalkCursor();
+
+  Database* db_;
+  const Isolation isolation_;
+  std::mt19937_64& random_;
+  std::optional<Transaction> transaction_;
+  Contents base_;
+  Contents seen_;
+  std::vector<std::pair<Savepoint, Contents>> savepoints_;
+};
+
+void Walk::Change() {
+  const std::string key = Key();
+  const uint64_t kind = random_() % 8;
+  if (kind < 4) {
+    const std::string value = absl::StrCat("own", random_());
+    KEEL_ASSERT_OK(transaction_->Put(key, value));
+    seen_[key] = value;
+  } else if (kind < 7) {
+    KEEL_ASSERT_OK(transaction_->Delete(key));
+    seen_.erase(key);
+  } else {
+    const std::string end = Numbered("k", static_cast<int>(random_() % 30));
+    KEEL_ASSERT_OK(transaction_->DeleteRange(KeyRange(key, end)));
+    if (end > key) seen_.erase(seen_.lower_bound(key), seen_.lower_bound(end));
+  }
+}
+
+void Walk::Read() {
+  const std::string key = Key();
+  const auto found = seen_.find(key);
+  ASSERT_EQ(GetText(*transaction_, key), found == seen_.end() ? "NotFound" : found->second);
+  ASSERT_EQ(*transaction_->Count(KeyRange(key, {})),
+            static_cast<uint64_t>(std::distance(seen_.lower_bound(key), seen_.end())));
+}
+
+void Walk::WalkCursor() {
+  Cursor cursor = transaction_->NewCursor(KeyRange("k000002", "k000027"));
+  Contents inside(seen_.lower_bound("k000002"), seen_.lower_bound("k000027"));
+  std::string from = Key();
+  cursor.Seek(from);
+  auto at = inside.lower_bound(from);
+  for (int n = 0; n < 12; ++n) {
+    ASSERT_EQ(cursor.Valid(), at != inside.end());
+    if (!cursor.Valid()) return;
+    ASSERT_EQ(cursor.key(), at->first);
+    ASSERT_EQ(cursor.value(), at->second);
+    if (random_() % 2 == 0) {
+      cursor.Next();
+      ++at;
+    } else {
+      cursor.Prev();
+      at = at == inside.begin() ? inside.end() : std::prev(at);
+    }
+  }
+}
+
+void Walk::Step() {
+  switch (random_() % 10) {
+    case 0:
+      return WalkCursor();
+    case 1:
+      return Read();
+    case 2:
+      savepoints_.emplace_back(transaction_->SetSavepoint(), seen_);
+      return;
+    case 3:
+      if (savepoints_.empty()) return;
+      savepoints_.resize(1 + random_() % savepoints_.size());
+      KEEL_ASSERT_OK(transaction_->RollbackTo(savepoints_.back().first));
+      seen_ = savepoints_.back().second;
+      return;
+    default:
+      return Change();
+  }
+}
+
+void Walk::Commit() {
+  ASSERT_EQ(ReadAll(*transaction_), seen_);
+  const Contents before = ReadAll(*db_);
+  const absl::Status status = transaction_->Commit().status();
+  if (absl::IsAborted(status)) {
+    ASSERT_NE(before, base_) << status;
+    ASSERT_EQ(ReadAll(*db_), before);
+    return;
+  }
+  KEEL_ASSERT_OK(status);
+  // Serializable: it read everything above, so that nothing can have changed.
+  if (isolation_ == Isolation::kSerializable && seen_ != base_) {
+    ASSERT_EQ(before, base_);
+  }
+  const Contents after = ReadAll(*db_);
+  for (const auto& [key, value] : seen_) {
+    const auto base = base_.find(key);
+    if (base != base_.end() && base->second == value) continue;
+    ASSERT_EQ(after.at(key), value);
+  }
+}
+
+TEST_F(OptimisticTransactionTest, DoAsTheirModels) {
+  std::mt19937_64 random(TestSeed());
+  for (int round = 0; round < 150; ++round) {
+    const Isolation isolation = random() % 2 == 0 ? Isolation::kSerializable : Isolation::kSnapshot;
+    Walk walk(db_.get(), isolation, &random);
+    for (int n = 0; n < 30; ++n) {
+      walk.Step();
+      if (HasFatalFailure()) return;
+      if (round % 2 != 0 || random() % 15 != 0) continue;
+      KEEL_ASSERT_OK(db_->Put(Numbered("k", static_cast<int>(random() % 30)),
+                              absl::StrCat("other", random())));
+    }
+    walk.Commit();
+    if (HasFatalFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace keel::testing
