@@ -26,6 +26,29 @@ absl::Status CommitOne(Database::Impl& database, Keyspace keyspace, Operation op
   return database.CommitOperations({&operation, 1}, options).status();
 }
 
+// Attempts of Transact before it takes the writer lock for the whole of one.
+constexpr int kOptimisticAttempts = 8;
+constexpr absl::Duration kFirstPause = absl::Microseconds(50);
+
+// `*conflict`: the commit lost against another one, and nothing else was wrong.
+absl::Status RunOnce(Database& database, absl::FunctionRef<absl::Status(Transaction&)> work,
+                     const TransactionOptions& options, const WriteOptions& write_options,
+                     bool* conflict) {
+  KEEL_ASSIGN_OR_RETURN(Transaction transaction, database.Begin(options));
+  KEEL_RETURN_IF_ERROR(work(transaction));
+  absl::Status status = transaction.Commit(write_options).status();
+  *conflict = absl::IsAborted(status);
+  return status;
+}
+
+// Between half and the whole of a time that doubles, so that those who met once do not meet again.
+void BackOff(Database::Impl& database, int attempt) {
+  const absl::Duration most = kFirstPause * (1 << attempt);
+  const double share =
+      static_cast<double>(database.storage().file_system->random().Next64() >> 11) * 0x1p-53;
+  database.storage().clock().Sleep(most / 2 + most / 2 * share);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::filesystem::path& directory,
@@ -113,9 +136,20 @@ absl::StatusOr<Transaction> Database::Begin(const TransactionOptions& options) {
 
 absl::Status Database::Transact(absl::FunctionRef<absl::Status(Transaction&)> work,
                                 const TransactionOptions& options, WriteOptions write_options) {
-  KEEL_ASSIGN_OR_RETURN(Transaction transaction, Begin(options));
-  KEEL_RETURN_IF_ERROR(work(transaction));
-  return transaction.Commit(write_options).status();
+  if (options.concurrency == Concurrency::kOptimistic) {
+    for (int attempt = 0; attempt < kOptimisticAttempts; ++attempt) {
+      bool conflict = false;
+      const absl::Status status = RunOnce(*this, work, options, write_options, &conflict);
+      if (!conflict) return status;
+      KEEL_RETURN_IF_ERROR(impl_->AwaitWinner());
+      BackOff(*impl_, attempt);
+    }
+  }
+  // Alone, it cannot lose.
+  TransactionOptions exclusive = options;
+  exclusive.concurrency = Concurrency::kExclusive;
+  bool conflict = false;
+  return RunOnce(*this, work, exclusive, write_options, &conflict);
 }
 
 absl::Status Database::WaitDurable(Lsn lsn) { return impl_->WaitDurable(lsn); }

@@ -220,6 +220,13 @@ absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
   return absl::OkStatus();
 }
 
+absl::Status Database::Impl::AwaitWinner() {
+  const Call call(this);
+  KEEL_RETURN_IF_ERROR(call.status());
+  const Lsn newest = registry_.Newest()->lsn;
+  return registry_.Visible()->lsn >= newest ? absl::OkStatus() : FlushThrough(newest);
+}
+
 absl::Status Database::Impl::FlushThrough(Lsn lsn) {
   // A version that recovery brought back, or a checkpoint's, lies below this log.
   if (lsn <= storage_->log->start().lsn) return absl::OkStatus();

@@ -116,6 +116,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // Steps 3 to 8; releases the writer lock on every path.
   absl::StatusOr<Lsn> CommitWriter(const WriteOptions& options);
   void RollbackWriter();
+  // Until whatever is published is visible: a transaction that lost begins anew behind the one that won.
+  absl::Status AwaitWinner();
   // Steps 6 to 8 for what is published.
   absl::Status FinishCommit(Lsn lsn, Durability durability);
 

@@ -1,10 +1,12 @@
 // Optimistic transactions: own changes over a snapshot, and conflicts found exactly where they are.
 
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -188,6 +190,77 @@ TEST_F(OptimisticTransactionTest, ItsTimeLimitRollsItBack) {
   ASSERT_TRUE(transaction.ok());
   EXPECT_TRUE(absl::IsDeadlineExceeded(transaction->Put("a", "1")));
   EXPECT_TRUE(absl::IsDeadlineExceeded(transaction->Commit().status()));
+}
+
+// --- Transact ---
+
+TEST_F(OptimisticTransactionTest, TransactTriesAgainUntilItWins) {
+  KEEL_ASSERT_OK(db_->Put("counter", "0"));
+  TransactionOptions options;
+  options.concurrency = Concurrency::kOptimistic;
+  int runs = 0;
+  KEEL_ASSERT_OK(db_->Transact(
+      [&](Transaction& transaction) {
+        const std::string seen = GetText(transaction, "counter");
+        // Somebody else comes first, the first three times.
+        if (++runs <= 3) KEEL_RETURN_IF_ERROR(db_->Put("counter", absl::StrCat(runs)));
+        return transaction.Put("counter", absl::StrCat(seen, " and mine"));
+      },
+      options));
+  EXPECT_EQ(runs, 4);
+  EXPECT_EQ(GetText(*db_, "counter"), "3 and mine");
+}
+
+TEST_F(OptimisticTransactionTest, TransactEndsInARunThatCannotLose) {
+  TransactionOptions options;
+  options.concurrency = Concurrency::kOptimistic;
+  int runs = 0;
+  bool alone = false;
+  KEEL_ASSERT_OK(db_->Transact(
+      [&](Transaction& transaction) {
+        ++runs;
+        // Others are kept out only from the exclusive run.
+        alone = absl::IsFailedPrecondition(db_->Put("counter", absl::StrCat(runs)));
+        return transaction.Put("counter", "mine");
+      },
+      options));
+  EXPECT_TRUE(alone);
+  EXPECT_GT(runs, 2);
+  EXPECT_EQ(GetText(*db_, "counter"), "mine");
+}
+
+TEST_F(OptimisticTransactionTest, TransactReturnsTheErrorOfTheWork) {
+  TransactionOptions options;
+  options.concurrency = Concurrency::kOptimistic;
+  int runs = 0;
+  const absl::Status status = db_->Transact(
+      [&](Transaction&) {
+        ++runs;
+        return absl::AbortedError("of my own");
+      },
+      options);
+  EXPECT_EQ(status, absl::AbortedError("of my own"));
+  EXPECT_EQ(runs, 1);
+}
+
+TEST_F(OptimisticTransactionTest, NoIncrementIsLostAmongManyThreads) {
+  KEEL_ASSERT_OK(db_->Put("counter", "0"));
+  TransactionOptions options;
+  options.concurrency = Concurrency::kOptimistic;
+  options.isolation = Isolation::kSnapshot;
+  const auto increment = [](Transaction& transaction) {
+    int value = 0;
+    if (!absl::SimpleAtoi(GetText(transaction, "counter"), &value)) return absl::InternalError("?");
+    return transaction.Put("counter", absl::StrCat(value + 1));
+  };
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 8; ++n) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) KEEL_EXPECT_OK(db_->Transact(increment, options));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(GetText(*db_, "counter"), "400");
 }
 
 // --- beside a model ---
