@@ -3,7 +3,8 @@
 // The six steps for writing (and why no step may move):
 //   1  lock the data file (R6)                       nobody else, and no request of a killed process, writes
 //   2  choose the superblock; find the log's end     R7 and R11 refuse what is damage, with nothing changed
-//   3  rewrite that superblock, one copy at a time, with incarnation + 1
+//   3  make a new database's names durable           nobody can have committed to it before
+//      rewrite that superblock, one copy at a time, with incarnation + 1
 //                                                    births and generations of this open are new
 //   4  analysis, redo into free pages                nothing that a repeat would need has changed (R12)
 //   5  a checkpoint that names a fresh log start, the clean flag off

@@ -4,7 +4,7 @@
 //   SimFileSystem world({.seed = seed});
 //   auto db = keel::Database::Open("/db", {.file_system = &world, ...});
 //   ...
-//   Trace trace = world.trace();              // every effect and barrier, for crash images
+//   Trace trace = world.trace();                  // every effect and barrier, for crash images
 //   SimFileSystem after({.seed = seed}, image);   // the machine starts again on one of them
 //
 // The same seed and the same calls give the same world. Every injected error says so in its

@@ -21,6 +21,7 @@
 
 // Abseil's detector of deadlocks keeps its graph under a lock of its own, which the sanitizer does
 // not see either.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizer asks for this name.
 extern "C" const char* __tsan_default_suppressions() {
   return "called_from_lib:libabsl_graphcycles_internal.so\n"
          "called_from_lib:libabsl_malloc_internal.so\n";

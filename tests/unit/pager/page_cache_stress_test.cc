@@ -228,6 +228,7 @@ class PageCacheStressTest : public PageCacheTest {
     const auto enough = [&] { return std::chrono::steady_clock::now() > end || failures_ > 0; };
     FirstVersion();
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int i = 0; i < 3; ++i) threads.emplace_back([this, s = random_()] { Read(s); });
     threads.emplace_back([this, s = random_()] { WriteBack(s); });
     for (int i = 0; i < commits && !enough(); ++i) Commit(1 + random_() % 12);
