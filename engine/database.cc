@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "engine/answers.h"
 #include "engine/database_impl.h"
 #include "engine/exclusive_transaction.h"
 #include "engine/open.h"
@@ -30,14 +31,23 @@ absl::Status CommitOne(Database::Impl& database, Keyspace keyspace, Operation op
 constexpr int kOptimisticAttempts = 8;
 constexpr absl::Duration kFirstPause = absl::Microseconds(50);
 
-// `*conflict`: the commit lost against another one, and nothing else was wrong.
+enum class Ending : uint8_t {
+  kFinal,
+  kConflict,    // the commit lost against another one, and nothing else was wrong
+  kOverMemory,  // too large for an optimistic transaction
+};
+
 absl::Status RunOnce(Database& database, absl::FunctionRef<absl::Status(Transaction&)> work,
                      const TransactionOptions& options, const WriteOptions& write_options,
-                     bool* conflict) {
+                     Ending* ending) {
+  *ending = Ending::kFinal;
   KEEL_ASSIGN_OR_RETURN(Transaction transaction, database.Begin(options));
-  KEEL_RETURN_IF_ERROR(work(transaction));
+  if (absl::Status status = work(transaction); !status.ok()) {
+    if (engine::IsOverMemory(status)) *ending = Ending::kOverMemory;
+    return status;
+  }
   absl::Status status = transaction.Commit(write_options).status();
-  *conflict = absl::IsAborted(status);
+  if (absl::IsAborted(status)) *ending = Ending::kConflict;
   return status;
 }
 
@@ -136,20 +146,20 @@ absl::StatusOr<Transaction> Database::Begin(const TransactionOptions& options) {
 
 absl::Status Database::Transact(absl::FunctionRef<absl::Status(Transaction&)> work,
                                 const TransactionOptions& options, WriteOptions write_options) {
+  Ending ending = Ending::kFinal;
   if (options.concurrency == Concurrency::kOptimistic) {
     for (int attempt = 0; attempt < kOptimisticAttempts; ++attempt) {
-      bool conflict = false;
-      const absl::Status status = RunOnce(*this, work, options, write_options, &conflict);
-      if (!conflict) return status;
+      if (attempt > 0) BackOff(*impl_, attempt - 1);
+      const absl::Status status = RunOnce(*this, work, options, write_options, &ending);
+      if (ending == Ending::kFinal) return status;
+      if (ending == Ending::kOverMemory) break;
       KEEL_RETURN_IF_ERROR(impl_->AwaitWinner());
-      BackOff(*impl_, attempt);
     }
   }
   // Alone, it cannot lose.
   TransactionOptions exclusive = options;
   exclusive.concurrency = Concurrency::kExclusive;
-  bool conflict = false;
-  return RunOnce(*this, work, exclusive, write_options, &conflict);
+  return RunOnce(*this, work, exclusive, write_options, &ending);
 }
 
 absl::Status Database::WaitDurable(Lsn lsn) { return impl_->WaitDurable(lsn); }
@@ -171,9 +181,7 @@ absl::StatusOr<PinnedValue> Database::DoGet(Keyspace keyspace, std::string_view 
 std::vector<absl::StatusOr<PinnedValue>> Database::DoMultiGet(
     Keyspace keyspace, std::span<const std::string_view> keys) const {
   if (const absl::Status usable = impl_->Usable(); !usable.ok()) {
-    std::vector<absl::StatusOr<PinnedValue>> refused;
-    for (size_t i = 0; i < keys.size(); ++i) refused.emplace_back(usable);
-    return refused;
+    return engine::AllRefused(keys.size(), usable);
   }
   const engine::VersionKeeper version = impl_->KeepVisible();
   return impl_->MultiGetAt(version->state, impl_->pages(), keyspace, keys);

@@ -24,6 +24,8 @@ namespace {
 constexpr uint64_t kRedoBatch = 1000;
 // A transaction's records are gathered in at most this part of the memory budget.
 constexpr size_t kMemoryShareOfTransaction = 16;
+// The sets of all optimistic transactions together, likewise.
+constexpr size_t kMemoryShareOfOptimistic = 16;
 
 // Trees up to this size are checked at each commit of a paranoid build, larger ones now and then.
 constexpr uint64_t kParanoidEntries = 1000;
@@ -51,6 +53,7 @@ Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> st
       process_(engine::ForkGeneration()),
       tag_(storage->file_system->random().Next64() | 1),
       storage_(std::move(storage)),
+      optimistic_share_(options_.memory_bytes / kMemoryShareOfOptimistic),
       gated_pages_(this),
       registry_(checkpoint, storage_->cache.get(), storage_->guards.get()),
       writer_lock_(&storage_->clock()),
@@ -191,7 +194,7 @@ absl::StatusOr<Lsn> Database::Impl::CommitWriter(const WriteOptions& options) {
   if (transaction_log_->empty()) {
     const Lsn base = working_lsn_;  // what it read may be newer than what is durable
     writer_lock_.Release();
-    KEEL_RETURN_IF_ERROR(FinishCommit(base, options.durability));
+    KEEL_RETURN_IF_ERROR(FinishReading(base, options.durability));
     return base;
   }
   const absl::StatusOr<Lsn> lsn = PublishWriter();
@@ -220,11 +223,17 @@ absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
   return absl::OkStatus();
 }
 
+absl::Status Database::Impl::FinishReading(Lsn base, Durability durability) {
+  if (options_.read_only || base <= storage_->log->durable()) return absl::OkStatus();
+  return FinishCommit(base, durability);
+}
+
 absl::Status Database::Impl::AwaitWinner() {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
   const Lsn newest = registry_.Newest()->lsn;
-  return registry_.Visible()->lsn >= newest ? absl::OkStatus() : FlushThrough(newest);
+  if (registry_.Visible()->lsn >= newest || FlushThrough(newest).ok()) return absl::OkStatus();
+  return CheckRunning();  // the outcome of that commit is unknown, not of the one that lost
 }
 
 absl::Status Database::Impl::FlushThrough(Lsn lsn) {

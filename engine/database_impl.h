@@ -10,7 +10,8 @@
 //   7  move the visible version                                      only durable state is seen (kSync)
 //   8  answer
 //
-// D1  Lock order: writer > checkpoint > registry > allocator > frame. No lock is held while user code runs.
+// D1  Lock order: an optimistic transaction's > writer > checkpoint > registry > allocator > frame. No lock is held
+//     while user code runs.
 // D2  Once bytes were handed to the log a transaction is never reported as aborted: OK or Unknown.
 // D3  After a failed flush the visible version stays where it is until reopened (G4).
 // D4  After Close handles give FailedPrecondition; memory goes with the last of them.
@@ -41,6 +42,7 @@
 #include "engine/checkpointer.h"
 #include "engine/health.h"
 #include "engine/health_watch.h"
+#include "engine/memory_share.h"
 #include "engine/retry_pause.h"
 #include "engine/storage.h"
 #include "engine/transaction_log.h"
@@ -120,6 +122,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Status AwaitWinner();
   // Steps 6 to 8 for what is published.
   absl::Status FinishCommit(Lsn lsn, Durability durability);
+  // For a commit without changes: what it has read, up to `base`, is as durable as was asked for.
+  absl::Status FinishReading(Lsn base, Durability durability);
 
   // --- durability ---
 
@@ -145,6 +149,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   uint64_t tag() const { return tag_; }
   const Options& options() const { return options_; }
   engine::Storage& storage() { return *storage_; }
+  // Of the memory: for what optimistic transactions have read and written.
+  engine::MemoryShare& optimistic_share() { return optimistic_share_; }
   engine::VersionRegistry& registry() { return registry_; }
   // The open exclusive transaction, for Close and for time limits.
   void SetTransaction(std::shared_ptr<engine::ExclusiveTransaction> transaction)
@@ -231,6 +237,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   const uint32_t process_;  // fork generation at open
   uint64_t tag_;            // tells this open's keyspace handles from others
   std::unique_ptr<engine::Storage> storage_;
+  engine::MemoryShare optimistic_share_;
   engine::CallGate gate_;
   GatedPages gated_pages_;
   engine::VersionRegistry registry_;

@@ -128,6 +128,14 @@ absl::StatusOr<PinnedValue> ExclusiveTransaction::Get(Keyspace keyspace, std::st
   return value;
 }
 
+std::vector<absl::StatusOr<PinnedValue>> ExclusiveTransaction::MultiGet(
+    Keyspace keyspace, std::span<const std::string_view> keys) {
+  std::vector<absl::StatusOr<PinnedValue>> values;
+  values.reserve(keys.size());
+  for (const std::string_view key : keys) values.push_back(Get(keyspace, key));
+  return values;
+}
+
 absl::StatusOr<uint64_t> ExclusiveTransaction::Count(Keyspace keyspace, const KeyRange& range) {
   uint64_t count = 0;
   KEEL_RETURN_IF_ERROR(Read([&](const TreeState& state, uint64_t) {

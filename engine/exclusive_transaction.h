@@ -43,6 +43,8 @@ class ExclusiveTransaction final : public OpenTransaction,
   absl::StatusOr<Lsn> Commit(const WriteOptions& options) override ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) override;
+  std::vector<absl::StatusOr<PinnedValue>> MultiGet(
+      Keyspace keyspace, std::span<const std::string_view> keys) override;
   absl::StatusOr<uint64_t> Count(Keyspace keyspace, const KeyRange& range) override;
   std::unique_ptr<Cursor::Impl> NewCursor(Keyspace keyspace, const KeyRange& range) override;
 

@@ -86,10 +86,14 @@ absl::Status MergedCursor::Forward(const WriteSet::KeyspaceWrites& own, std::str
   }
   SkipForward(own);
 
+  // Beyond the version's next key nothing of its own can be the next one: what was deleted there is passed later.
   auto at = inclusive ? own.values.lower_bound(from) : own.values.upper_bound(from);
-  while (at != own.values.end() && !at->second) ++at;
-  const bool has_own =
-      at != own.values.end() && (!range_.end_key() || at->first < *range_.end_key());
+  const auto near = [&] {
+    if (at == own.values.end() || (range_.end_key() && at->first >= *range_.end_key())) return false;
+    return !base_valid_ || at->first < base_.key();
+  };
+  while (near() && !at->second) ++at;
+  const bool has_own = near();
   return Choose(has_own ? std::optional(at) : std::nullopt, /*forward=*/true);
 }
 
@@ -135,7 +139,7 @@ absl::Status MergedCursor::Backward(const WriteSet::KeyspaceWrites& own,
   bool has_own = false;
   while (!has_own && at != own.values.begin()) {
     --at;
-    if (at->first < range_.begin_key()) break;
+    if (at->first < range_.begin_key() || (base_valid_ && at->first < base_.key())) break;
     has_own = at->second.has_value();
   }
   return Choose(has_own ? std::optional(at) : std::nullopt, /*forward=*/false);

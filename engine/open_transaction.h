@@ -10,7 +10,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "engine/cursor_impl.h"
 #include "recovery/operations.h"
@@ -30,6 +32,9 @@ class OpenTransaction {
   virtual void End(const absl::Status& reason) = 0;
 
   virtual absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) = 0;
+  // All of one state.
+  virtual std::vector<absl::StatusOr<PinnedValue>> MultiGet(
+      Keyspace keyspace, std::span<const std::string_view> keys) = 0;
   virtual absl::StatusOr<uint64_t> Count(Keyspace keyspace, const KeyRange& range) = 0;
   virtual std::unique_ptr<Cursor::Impl> NewCursor(Keyspace keyspace, const KeyRange& range) = 0;
 };

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "engine/access.h"
+#include "engine/answers.h"
 #include "engine/database_impl.h"
 #include "engine/merged_cursor.h"
 #include "engine/validation.h"
@@ -16,10 +17,14 @@ using recovery::OperationKind;
 
 namespace {
 
-// A transaction's reads and writes take at most this part of the memory budget.
-constexpr size_t kMemoryShare = 16;
+constexpr absl::string_view kOverMemoryMark = "keel/optimistic-memory";
+constexpr size_t kReserveStep = 4096;   // taken from the share at a time
+constexpr size_t kEntryBytes = 3 * 96;  // of a set's entry and the way back, beside its keys and values; about
 
-absl::Status Absent() { return absl::Status(absl::StatusCode::kNotFound, absl::string_view()); }
+absl::Status TimeIsOver() {
+  return absl::DeadlineExceededError(
+      "the transaction outlived its time limit and was rolled back");
+}
 
 PinnedValue Copy(std::string_view bytes) {
   PinnedValue value;
@@ -35,6 +40,10 @@ PinnedValue Copy(std::string_view bytes) {
 
 }  // namespace
 
+bool IsOverMemory(const absl::Status& status) {
+  return status.GetPayload(kOverMemoryMark).has_value();
+}
+
 OptimisticTransaction::OptimisticTransaction(std::shared_ptr<Database::Impl> database,
                                              const TransactionOptions& options)
     : database_(std::move(database)),
@@ -44,15 +53,18 @@ OptimisticTransaction::OptimisticTransaction(std::shared_ptr<Database::Impl> dat
       deadline_(options.time_limit == absl::InfiniteDuration()
                     ? options.time_limit
                     : database_->storage().clock().Now() + options.time_limit),
-      memory_max_(database_->options().memory_bytes / kMemoryShare),
+      share_(database_->optimistic_share()),
       base_(ShareVisible(database_, label_)) {}
+
+OptimisticTransaction::~OptimisticTransaction() {
+  End(absl::FailedPreconditionError("the transaction was destroyed"));
+}
 
 absl::Status OptimisticTransaction::Enter() {
   if (!active_) return ended_;
   KEEL_RETURN_IF_ERROR(database_->Usable());
   if (deadline_ != absl::InfiniteDuration() && database_->storage().clock().Now() >= deadline_) {
-    EndLocked(
-        absl::DeadlineExceededError("the transaction outlived its time limit and was rolled back"));
+    EndLocked(TimeIsOver());
     return ended_;
   }
   return absl::OkStatus();
@@ -70,16 +82,43 @@ void OptimisticTransaction::EndLocked(const absl::Status& reason) {
   base_.reset();
   writes_ = WriteSet();
   reads_ = ReadSet();
+  savepoints_.clear();
+  share_.GiveBack(std::exchange(reserved_, 0));
 }
 
-absl::Status OptimisticTransaction::CheckMemory(size_t more) {
-  const size_t bytes = writes_.memory_bytes() + reads_.memory_bytes() + more;
-  if (bytes <= memory_max_) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kResourceExhausted,
-                    "what this optimistic transaction has read and written takes %d bytes of "
-                    "memory, and %d are allowed: use a smaller one, an exclusive one "
-                    "(Concurrency::kExclusive), or a larger Options::memory_bytes",
-                    bytes, memory_max_);
+size_t OptimisticTransaction::memory_bytes() const {
+  return writes_.memory_bytes() + reads_.memory_bytes() +
+         savepoints_.size() * sizeof(SavepointMark);
+}
+
+absl::Status OptimisticTransaction::Reserve(size_t more) {
+  while (true) {
+    const size_t wanted = memory_bytes() + more;
+    if (wanted <= reserved_) return absl::OkStatus();
+    const size_t step = std::max(kReserveStep, wanted - reserved_);
+    if (share_.Take(step)) {
+      reserved_ += step;
+      return absl::OkStatus();
+    }
+    if (reads_.Coarsen()) continue;
+    absl::Status status = MakeStatus(
+        absl::StatusCode::kResourceExhausted,
+        "what this optimistic transaction has read and written takes %d bytes of memory; all of "
+        "them together may take %d, and %d are taken: use a smaller one, an exclusive one "
+        "(Concurrency::kExclusive), or a larger Options::memory_bytes",
+        wanted, share_.bytes_max(), share_.taken());
+    status.SetPayload(kOverMemoryMark, absl::Cord());
+    return status;
+  }
+}
+
+absl::StatusOr<KeyspaceId> OptimisticTransaction::Resolve(const SharedVersion& version,
+                                                          Keyspace keyspace) {
+  absl::StatusOr<KeyspaceId> id = database_->Resolve(version.keeper->state, keyspace);
+  if (reads() != nullptr && (id.ok() || absl::IsNotFound(id.status()))) {
+    reads()->AddKeyspace(KeyspaceAccess::Id(keyspace));
+  }
+  return id;
 }
 
 std::shared_ptr<SharedVersion> OptimisticTransaction::VersionToRead() {
@@ -93,8 +132,8 @@ absl::Status OptimisticTransaction::Write(Keyspace keyspace, Operation operation
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
   KEEL_RETURN_IF_ERROR(database_->Prepare(keyspace, &operation));
-  KEEL_RETURN_IF_ERROR(database_->Resolve(VersionToRead()->keeper->state, keyspace).status());
-  KEEL_RETURN_IF_ERROR(CheckMemory(operation.key.size() + operation.value.size()));
+  KEEL_RETURN_IF_ERROR(Resolve(*VersionToRead(), keyspace).status());
+  KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes + 2 * operation.key.size() + operation.value.size()));
   switch (operation.kind) {
     case OperationKind::kPut:
       writes_.Put(operation.keyspace, operation.key, operation.value);
@@ -131,6 +170,9 @@ absl::Status OptimisticTransaction::RollbackTo(Savepoint savepoint) {
   }
   writes_.RollbackTo(found->mark);
   savepoints_.erase(found + 1, savepoints_.end());
+  const size_t unused = reserved_ - std::min(reserved_, memory_bytes());
+  share_.GiveBack(unused);
+  reserved_ -= unused;
   return absl::OkStatus();
 }
 
@@ -139,33 +181,49 @@ absl::Status OptimisticTransaction::RollbackTo(Savepoint savepoint) {
 absl::StatusOr<PinnedValue> OptimisticTransaction::Get(Keyspace keyspace, std::string_view key) {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
+  return GetAt(*VersionToRead(), keyspace, key);
+}
+
+std::vector<absl::StatusOr<PinnedValue>> OptimisticTransaction::MultiGet(
+    Keyspace keyspace, std::span<const std::string_view> keys) {
+  absl::MutexLock lock(&mutex_);
+  if (const absl::Status status = Enter(); !status.ok()) return AllRefused(keys.size(), status);
   const std::shared_ptr<SharedVersion> version = VersionToRead();
-  KEEL_ASSIGN_OR_RETURN(const KeyspaceId id, database_->Resolve(version->keeper->state, keyspace));
+  std::vector<absl::StatusOr<PinnedValue>> values;
+  values.reserve(keys.size());
+  for (const std::string_view key : keys) values.push_back(GetAt(*version, keyspace, key));
+  return values;
+}
+
+absl::StatusOr<PinnedValue> OptimisticTransaction::GetAt(const SharedVersion& version,
+                                                         Keyspace keyspace, std::string_view key) {
+  KEEL_ASSIGN_OR_RETURN(const KeyspaceId id, Resolve(version, keyspace));
   std::optional<std::string_view> own;
   if (writes_.Find(id, key, &own)) {
     if (!own) return Absent();
     return Copy(*own);
   }
   if (reads() != nullptr) {
-    KEEL_RETURN_IF_ERROR(CheckMemory(key.size()));
+    KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes + 2 * key.size()));
     reads()->AddKey(id, key);
   }
-  return database_->GetAt(version->keeper->state, database_->pages(), keyspace, key);
+  return database_->GetAt(version.keeper->state, database_->pages(), keyspace, key);
 }
 
 absl::StatusOr<uint64_t> OptimisticTransaction::Count(Keyspace keyspace, const KeyRange& range) {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
   const std::shared_ptr<SharedVersion> version = VersionToRead();
-  KEEL_ASSIGN_OR_RETURN(const KeyspaceId id, database_->Resolve(version->keeper->state, keyspace));
+  KEEL_ASSIGN_OR_RETURN(const KeyspaceId id, Resolve(*version, keyspace));
   if (reads() != nullptr) {
-    KEEL_RETURN_IF_ERROR(CheckMemory(range.begin_key().size()));
+    KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes + 2 * range.begin_key().size()));
     reads()->AddCount(id, ToRange(range));
   }
   return CountMerged(*version, id, ToRange(range));
 }
 
-// What the version has there, less what was deleted or replaced, and what was put.
+// What the version has there, less what was deleted or replaced, and what was put. Whether the version has what was
+// deleted or replaced is read as well: a rollback may take the change back, but not what was made of the answer.
 absl::StatusOr<uint64_t> OptimisticTransaction::CountMerged(const SharedVersion& version,
                                                             KeyspaceId keyspace,
                                                             const btree::Range& range) {
@@ -178,6 +236,7 @@ absl::StatusOr<uint64_t> OptimisticTransaction::CountMerged(const SharedVersion&
     btree::Range both{.begin = std::max(range.begin, deleted.begin), .end = range.end};
     if (deleted.end && (!both.end || *deleted.end < *both.end)) both.end = deleted.end;
     if (both.end && *both.end <= both.begin) return absl::OkStatus();
+    if (reads() != nullptr) reads()->AddCount(keyspace, both);
     KEEL_ASSIGN_OR_RETURN(const uint64_t gone, btree::Count(pages, keyspace, root, both));
     count -= gone;
     return absl::OkStatus();
@@ -185,6 +244,7 @@ absl::StatusOr<uint64_t> OptimisticTransaction::CountMerged(const SharedVersion&
   for (auto at = own->values.lower_bound(range.begin);
        at != own->values.end() && range.Contains(at->first); ++at) {
     if (!own->deleted.Contains(at->first)) {
+      if (reads() != nullptr) reads()->AddKey(keyspace, at->first);
       KEEL_ASSIGN_OR_RETURN(const btree::Found found,
                             btree::Find(pages, keyspace, root, at->first));
       if (found) --count;
@@ -201,7 +261,7 @@ std::unique_ptr<Cursor::Impl> OptimisticTransaction::NewCursor(Keyspace keyspace
     return std::make_unique<FailedCursor>(status);
   }
   std::shared_ptr<SharedVersion> version = VersionToRead();
-  const absl::StatusOr<KeyspaceId> id = database_->Resolve(version->keeper->state, keyspace);
+  const absl::StatusOr<KeyspaceId> id = Resolve(*version, keyspace);
   if (!id.ok()) return std::make_unique<FailedCursor>(id.status());
   return std::make_unique<MergedCursor>(shared_from_this(), std::move(version), *id, range);
 }
@@ -210,7 +270,7 @@ absl::Status OptimisticTransaction::Read(
     absl::FunctionRef<absl::Status(const WriteSet& writes, ReadSet* reads)> read) {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
-  if (reads() != nullptr) KEEL_RETURN_IF_ERROR(CheckMemory(0));
+  if (reads() != nullptr) KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes));
   return read(writes_, reads());
 }
 
@@ -228,27 +288,41 @@ absl::StatusOr<Lsn> OptimisticTransaction::Commit(const WriteOptions& options) {
 }
 
 absl::Status OptimisticTransaction::ValidateUpTo(pager::PageSource& pages, const TreeState& state) {
-  if (isolation_ == Isolation::kReadCommitted) return absl::OkStatus();
-  return Validate(pages, base_->keeper->state, state, reads_, writes_);
+  const TreeState& before = base_->keeper->state;
+  switch (isolation_) {
+    case Isolation::kSerializable:
+      return ValidateReads(pages, before, state, reads_);
+    case Isolation::kSnapshot:
+      return ValidateWrites(pages, before, state, writes_);
+    case Isolation::kReadCommitted:
+      return absl::OkStatus();
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Lsn> OptimisticTransaction::CommitLocked(const WriteOptions& options) {
   if (writes_.empty()) {
     // It has seen one version, and stands where that stands in the order of commits.
     const Lsn lsn = base_->keeper->lsn;
-    KEEL_RETURN_IF_ERROR(database_->FinishCommit(lsn, options.durability));
+    KEEL_RETURN_IF_ERROR(database_->FinishReading(lsn, options.durability));
     return lsn;
   }
   // Most of the way without the lock, so that little is left for the time that others wait.
   std::shared_ptr<SharedVersion> visible = ShareVisible(database_, label_);
   KEEL_RETURN_IF_ERROR(ValidateUpTo(database_->pages(), visible->keeper->state));
   base_ = std::move(visible);
-  KEEL_RETURN_IF_ERROR(database_->AcquireWriter(lock_timeout_, label_));
+  KEEL_RETURN_IF_ERROR(AcquireWriter());
   if (absl::Status status = Apply(); !status.ok()) {
     database_->RollbackWriter();
     return status;
   }
   return database_->CommitWriter(options);
+}
+
+absl::Status OptimisticTransaction::AcquireWriter() {
+  const absl::Duration left = deadline_ - database_->storage().clock().Now();
+  const absl::Status status = database_->AcquireWriter(std::min(lock_timeout_, left), label_);
+  return absl::IsDeadlineExceeded(status) && left < lock_timeout_ ? TimeIsOver() : status;
 }
 
 absl::Status OptimisticTransaction::Apply() {

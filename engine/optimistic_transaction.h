@@ -1,16 +1,16 @@
 // The optimistic transaction: reads a snapshot, gathers its changes, and asks at commit whether somebody else has
 // changed what it relies on.
 //
-//   active --Commit--> ended      active --Rollback, Close, time limit--> ended
+//   active --Commit--> ended      active --Rollback, a call after its time limit--> ended
 //
 // O1  Nothing of it is in the trees or the log before its commit holds the writer lock.
 // O2  Its version is kept as long as it is active (and as its cursors live).
-// O3  mutex_ is held during each call, so that the transaction can be ended from outside.
+// O3  What its sets take is taken from the share that all such transactions have together, up to the last call.
 //
-// What must not have changed: at kSnapshot what it has written (first committer wins), at kSerializable also what
-// it has read: keys found and not found, ranges scanned and counted (Kung & Robinson, TODS 1981, backward
-// validation; here by diff of versions and not by sets of all that committed). At kReadCommitted nothing: every
-// call reads the newest visible version.
+// What must not have changed: at kSnapshot what it has written (first committer wins), at kSerializable what it has
+// read: keys found and not found, ranges scanned and counted, keyspaces that are there or not (Kung & Robinson, TODS
+// 1981, backward validation; here by diff of versions and not by sets of all that committed). Writes are blind there:
+// whoever did not look does not mind. At kReadCommitted nothing: every call reads the newest visible version.
 
 #ifndef KEEL_ENGINE_OPTIMISTIC_TRANSACTION_H_
 #define KEEL_ENGINE_OPTIMISTIC_TRANSACTION_H_
@@ -24,10 +24,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/memory_share.h"
 #include "engine/open_transaction.h"
 #include "engine/read_set.h"
 #include "engine/shared_version.h"
@@ -35,11 +37,16 @@
 
 namespace keel::engine {
 
+// Whether an error says that the sets of optimistic transactions have outgrown their share of the memory, which an
+// exclusive one does not need.
+bool IsOverMemory(const absl::Status& status);
+
 class OptimisticTransaction final : public OpenTransaction,
                                     public std::enable_shared_from_this<OptimisticTransaction> {
  public:
   OptimisticTransaction(std::shared_ptr<Database::Impl> database,
                         const TransactionOptions& options);
+  ~OptimisticTransaction() override;
 
   absl::Status Write(Keyspace keyspace, recovery::Operation operation) override
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -48,6 +55,9 @@ class OptimisticTransaction final : public OpenTransaction,
   absl::StatusOr<Lsn> Commit(const WriteOptions& options) override ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) override
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<absl::StatusOr<PinnedValue>> MultiGet(
+      Keyspace keyspace, std::span<const std::string_view> keys) override
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<uint64_t> Count(Keyspace keyspace, const KeyRange& range) override
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -75,14 +85,22 @@ class OptimisticTransaction final : public OpenTransaction,
   ReadSet* reads() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return isolation_ == Isolation::kSerializable ? &reads_ : nullptr;
   }
-  // Whether so much more may be remembered.
-  absl::Status CheckMemory(size_t more) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether there is room for what is remembered and so much more. Makes what was read coarser if it has to.
+  absl::Status Reserve(size_t more) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t memory_bytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The keyspace in the version; that it is there, or is not, has then been read.
+  absl::StatusOr<KeyspaceId> Resolve(const SharedVersion& version, Keyspace keyspace)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<PinnedValue> GetAt(const SharedVersion& version, Keyspace keyspace,
+                                    std::string_view key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<uint64_t> CountMerged(const SharedVersion& version, KeyspaceId keyspace,
                                        const btree::Range& range)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   absl::StatusOr<Lsn> CommitLocked(const WriteOptions& options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Waits at most as long as the transaction may live.
+  absl::Status AcquireWriter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ValidateUpTo(pager::PageSource& pages, const TreeState& state)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -92,8 +110,9 @@ class OptimisticTransaction final : public OpenTransaction,
   const std::string label_;
   const absl::Duration lock_timeout_;
   const absl::Duration deadline_;
-  const size_t memory_max_;
+  MemoryShare& share_;
   absl::Mutex mutex_;
+  size_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;  // of the share
   bool active_ ABSL_GUARDED_BY(mutex_) = true;
   absl::Status ended_ ABSL_GUARDED_BY(mutex_);
   // What it has read so far holds up to here.

@@ -13,6 +13,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "btree/tree.h"
 
@@ -22,10 +24,22 @@ namespace keel::engine {
 //   S1  Ranges are not empty, do not overlap, and do not touch.
 class RangeSet {
  public:
-  // Joins what overlaps or touches it. An empty range adds nothing.
-  void Add(const btree::Range& range);
+  using End = std::optional<std::string>;  // none: unbounded
+
+  // What an addition did, for the way back.
+  struct Addition {
+    std::string begin;                                // of the range that came to be
+    std::vector<std::pair<std::string, End>> joined;  // those that became part of it
+    size_t memory_bytes() const;
+  };
+
+  // Joins what overlaps or touches it. None: it held all of that before.
+  std::optional<Addition> Add(const btree::Range& range);
   void AddKey(std::string_view key);
-  void Clear();
+  // The set before the addition. REQUIRES: nothing was added since that has not been taken back.
+  void TakeBack(Addition addition);
+  // Half as many ranges: each takes in the next one, and all between them.
+  void Coarsen();
 
   bool Contains(std::string_view key) const;
   // The range that holds `key`, if one does; views are good until the set changes.
@@ -39,7 +53,6 @@ class RangeSet {
   absl::Status ForEach(absl::FunctionRef<absl::Status(const btree::Range&)> visit) const;
 
  private:
-  using End = std::optional<std::string>;  // none: unbounded
   using Ranges = absl::btree_map<std::string, End, std::less<>>;
 
   // The range that begins at or before `key`, or end().

@@ -31,15 +31,23 @@ class ReadSet {
     absl::btree_set<CountedRange> counted;
   };
 
+  // That the keyspace is there, or is not.
+  void AddKeyspace(KeyspaceId keyspace);
   void AddKey(KeyspaceId keyspace, std::string_view key);
   void AddRange(KeyspaceId keyspace, const btree::Range& range);
   void AddCount(KeyspaceId keyspace, const btree::Range& range);
+
+  // Takes less memory and holds for more than was read; false if it is as coarse as can be.
+  bool Coarsen();
 
   const absl::btree_map<uint32_t, KeyspaceReads>& keyspaces() const { return keyspaces_; }
   // What the set takes, about.
   size_t memory_bytes() const { return bytes_; }
 
  private:
+  // Of the keyspace, which is now among those that were used.
+  KeyspaceReads& Of(KeyspaceId keyspace);
+
   absl::btree_map<uint32_t, KeyspaceReads> keyspaces_;
   size_t bytes_ = 0;
 };

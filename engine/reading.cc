@@ -8,6 +8,7 @@
 #include "btree/overflow.h"
 #include "btree/tree.h"
 #include "engine/access.h"
+#include "engine/answers.h"
 #include "engine/database_impl.h"
 #include "engine/shared_version.h"
 #include "pager/guard.h"
@@ -24,9 +25,6 @@ struct PinnedLeaf {
   std::shared_ptr<Database::Impl> database;
   pager::PageHandle leaf;  // released first
 };
-
-// An absent key is no error worth an allocation.
-absl::Status Absent() { return absl::Status(absl::StatusCode::kNotFound, absl::string_view()); }
 
 }  // namespace
 
@@ -61,7 +59,7 @@ absl::StatusOr<PinnedValue> Database::Impl::Get(Keyspace keyspace, std::string_v
     const pager::PageCache& cache = *storage_->cache;
     const btree::LookupResult result = btree::Lookup(
         [&cache](PageId page) { return cache.Find(page); }, id, version.state.roots.Get(id), key);
-    if (result.outcome == btree::LookupOutcome::kAbsent) return Absent();
+    if (result.outcome == btree::LookupOutcome::kAbsent) return engine::Absent();
     if (result.outcome == btree::LookupOutcome::kFound && !result.value.large &&
         result.value.bytes.size() <= PinnedValueAccess::kInlineBytes) {
       absl::StatusOr<PinnedValue> value{PinnedValue()};
@@ -78,7 +76,7 @@ absl::StatusOr<PinnedValue> Database::Impl::GetAt(const TreeState& state, pager:
                                                   Keyspace keyspace, std::string_view key) {
   KEEL_ASSIGN_OR_RETURN(const KeyspaceId id, Resolve(state, keyspace));
   KEEL_ASSIGN_OR_RETURN(btree::Found found, btree::Find(pages, id, state.roots.Get(id), key));
-  if (!found) return Absent();
+  if (!found) return engine::Absent();
   const btree::ValueSlot slot = found.value;
   return Materialize(pages, std::move(found.leaf), slot);
 }

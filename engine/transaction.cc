@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "engine/answers.h"
 #include "engine/cursor_impl.h"
 #include "engine/transaction_impl.h"
 #include "recovery/operations.h"
@@ -76,10 +77,8 @@ absl::StatusOr<PinnedValue> Transaction::DoGet(Keyspace keyspace, std::string_vi
 
 std::vector<absl::StatusOr<PinnedValue>> Transaction::DoMultiGet(
     Keyspace keyspace, std::span<const std::string_view> keys) const {
-  std::vector<absl::StatusOr<PinnedValue>> values;
-  values.reserve(keys.size());
-  for (const std::string_view key : keys) values.push_back(DoGet(keyspace, key));
-  return values;
+  if (impl_ == nullptr) return engine::AllRefused(keys.size(), MovedFrom());
+  return impl_->transaction->MultiGet(keyspace, keys);
 }
 
 Cursor Transaction::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {

@@ -1,5 +1,7 @@
 #include "engine/validation.h"
 
+#include <absl/functional/function_ref.h>
+
 #include <string>
 
 #include "base/status.h"
@@ -8,6 +10,9 @@
 namespace keel::engine {
 
 namespace {
+
+// Up to so many keys and ranges are looked up one by one in any case.
+constexpr size_t kFew = 8;
 
 class Validator {
  public:
@@ -18,10 +23,15 @@ class Validator {
   absl::Status Writes(KeyspaceId keyspace, const WriteSet::KeyspaceWrites& writes);
 
  private:
-  // Whether there is anything to compare; Aborted if the keyspace is gone.
+  // Whether there is anything to compare; Aborted if the keyspace came or went.
   absl::StatusOr<bool> Differs(KeyspaceId keyspace) const;
+  // Whether everything that has changed in the keyspace is no more than `most` keys, and was looked at: Aborted if
+  // one of them is relied on.
+  absl::StatusOr<bool> LookedAtAll(KeyspaceId keyspace, size_t most,
+                                   absl::FunctionRef<bool(std::string_view key)> relied_on);
   absl::Status Unchanged(KeyspaceId keyspace, const btree::Range& range);
   absl::Status SameCount(KeyspaceId keyspace, const btree::Range& range);
+  absl::Status Conflict(KeyspaceId keyspace, const btree::Change& change) const;
   std::string Where(KeyspaceId keyspace) const;
 
   pager::PageSource& pages_;
@@ -30,24 +40,45 @@ class Validator {
 };
 
 std::string Validator::Where(KeyspaceId keyspace) const {
-  return absl::StrFormat("keyspace \"%s\"", Printable(before_.names->Name(keyspace)));
+  const TreeState& state = before_.names->Exists(keyspace) ? before_ : after_;
+  return absl::StrFormat("keyspace \"%s\"", Printable(state.names->Name(keyspace)));
+}
+
+absl::Status Validator::Conflict(KeyspaceId keyspace, const btree::Change& change) const {
+  const char* const how = !change.before ? "put" : !change.after ? "deleted" : "changed";
+  return MakeStatus(absl::StatusCode::kAborted, "key \"%s\" of %s was %s meanwhile",
+                    Printable(change.key, 64), Where(keyspace), how);
 }
 
 absl::StatusOr<bool> Validator::Differs(KeyspaceId keyspace) const {
-  if (!after_.names->Exists(keyspace)) {
-    return MakeStatus(absl::StatusCode::kAborted, "%s was dropped meanwhile", Where(keyspace));
+  const bool was = before_.names->Exists(keyspace);
+  const bool is = after_.names->Exists(keyspace);
+  if (was != is) {
+    return MakeStatus(absl::StatusCode::kAborted, "%s was %s meanwhile", Where(keyspace),
+                      is ? "made" : "dropped");
   }
-  return before_.roots.Get(keyspace) != after_.roots.Get(keyspace);
+  return was && before_.roots.Get(keyspace) != after_.roots.Get(keyspace);
+}
+
+absl::StatusOr<bool> Validator::LookedAtAll(
+    KeyspaceId keyspace, size_t most, absl::FunctionRef<bool(std::string_view key)> relied_on) {
+  if (most <= kFew) return false;
+  size_t changes = 0;
+  const absl::Status status = btree::Diff(
+      pages_, keyspace, before_.roots.Get(keyspace), after_.roots.Get(keyspace), {},
+      [&](const btree::Change& change) {
+        if (++changes > most) return absl::CancelledError();
+        return relied_on(change.key) ? Conflict(keyspace, change) : absl::OkStatus();
+      });
+  if (absl::IsCancelled(status)) return false;
+  KEEL_RETURN_IF_ERROR(status);
+  return true;
 }
 
 absl::Status Validator::Unchanged(KeyspaceId keyspace, const btree::Range& range) {
-  return btree::Diff(
-      pages_, keyspace, before_.roots.Get(keyspace), after_.roots.Get(keyspace), range,
-      [&](const btree::Change& change) {
-        const char* const how = !change.before ? "put" : !change.after ? "deleted" : "changed";
-        return MakeStatus(absl::StatusCode::kAborted, "key \"%s\" of %s was %s meanwhile",
-                          Printable(change.key, 64), Where(keyspace), how);
-      });
+  return btree::Diff(pages_, keyspace, before_.roots.Get(keyspace), after_.roots.Get(keyspace),
+                     range,
+                     [&](const btree::Change& change) { return Conflict(keyspace, change); });
 }
 
 absl::Status Validator::SameCount(KeyspaceId keyspace, const btree::Range& range) {
@@ -64,8 +95,14 @@ absl::Status Validator::SameCount(KeyspaceId keyspace, const btree::Range& range
 absl::Status Validator::Reads(KeyspaceId keyspace, const ReadSet::KeyspaceReads& reads) {
   KEEL_ASSIGN_OR_RETURN(const bool differs, Differs(keyspace));
   if (!differs) return absl::OkStatus();
-  KEEL_RETURN_IF_ERROR(
-      reads.seen.ForEach([&](const btree::Range& range) { return Unchanged(keyspace, range); }));
+  KEEL_ASSIGN_OR_RETURN(
+      const bool done, LookedAtAll(keyspace, reads.seen.size(), [&](std::string_view key) {
+        return reads.seen.Contains(key);
+      }));
+  if (!done) {
+    KEEL_RETURN_IF_ERROR(reads.seen.ForEach(
+        [&](const btree::Range& range) { return Unchanged(keyspace, range); }));
+  }
   for (const auto& [begin, end] : reads.counted) {
     btree::Range range{.begin = begin, .end = {}};
     if (end) range.end = *end;
@@ -77,6 +114,12 @@ absl::Status Validator::Reads(KeyspaceId keyspace, const ReadSet::KeyspaceReads&
 absl::Status Validator::Writes(KeyspaceId keyspace, const WriteSet::KeyspaceWrites& writes) {
   KEEL_ASSIGN_OR_RETURN(const bool differs, Differs(keyspace));
   if (!differs) return absl::OkStatus();
+  KEEL_ASSIGN_OR_RETURN(
+      const bool done,
+      LookedAtAll(keyspace, writes.deleted.size() + writes.values.size(), [&](std::string_view key) {
+        return writes.values.contains(key) || writes.deleted.Contains(key);
+      }));
+  if (done) return absl::OkStatus();
   KEEL_RETURN_IF_ERROR(writes.deleted.ForEach(
       [&](const btree::Range& range) { return Unchanged(keyspace, range); }));
   std::string end;
@@ -89,12 +132,18 @@ absl::Status Validator::Writes(KeyspaceId keyspace, const WriteSet::KeyspaceWrit
 
 }  // namespace
 
-absl::Status Validate(pager::PageSource& pages, const TreeState& before, const TreeState& after,
-                      const ReadSet& reads, const WriteSet& writes) {
+absl::Status ValidateReads(pager::PageSource& pages, const TreeState& before,
+                           const TreeState& after, const ReadSet& reads) {
   Validator validator(pages, before, after);
   for (const auto& [id, of_keyspace] : reads.keyspaces()) {
     KEEL_RETURN_IF_ERROR(validator.Reads(KeyspaceId{id}, of_keyspace));
   }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateWrites(pager::PageSource& pages, const TreeState& before,
+                            const TreeState& after, const WriteSet& writes) {
+  Validator validator(pages, before, after);
   return writes.ForEachKeyspace(
       [&](KeyspaceId keyspace, const WriteSet::KeyspaceWrites& of_keyspace) {
         return validator.Writes(keyspace, of_keyspace);

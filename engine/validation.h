@@ -1,4 +1,4 @@
-// Whether what a transaction has read and written is still as it was.
+// Whether what a transaction relies on is still as it was.
 
 #ifndef KEEL_ENGINE_VALIDATION_H_
 #define KEEL_ENGINE_VALIDATION_H_
@@ -12,14 +12,20 @@
 
 namespace keel::engine {
 
-// Compares two states of the database by structural diff (btree/diff.h): costs what others have changed on the
-// way to the keys and ranges of the sets, and nothing where they have changed nothing.
+// Both compare two states of the database by structural diff (btree/diff.h). A keyspace with the same root in both
+// costs nothing; of another one either the changes are looked up among what is relied on, or what is relied on
+// among the changes, whichever is less.
 //
-// Aborted names the first key, or counted range, that is no longer as it was, or the keyspace that is gone; the
-// first that was put, changed, replaced by another value, or deleted. A key that was written and holds the same
-// value again is no conflict. Other errors: of reading. REQUIRES: the pages of both states are kept.
-absl::Status Validate(pager::PageSource& pages, const TreeState& before, const TreeState& after,
-                      const ReadSet& reads, const WriteSet& writes);
+// Aborted names the first key, counted range or keyspace that is no longer as it was. Values are compared, not
+// histories: a value that was replaced and put back is as it was. Other errors: of reading. REQUIRES: the pages of
+// both states are kept.
+
+// Serializable: all that was read would be read again.
+absl::Status ValidateReads(pager::PageSource& pages, const TreeState& before,
+                           const TreeState& after, const ReadSet& reads);
+// Snapshot isolation: nobody else has written what was written (first committer wins), nor dropped a keyspace of it.
+absl::Status ValidateWrites(pager::PageSource& pages, const TreeState& before,
+                            const TreeState& after, const WriteSet& writes);
 
 }  // namespace keel::engine
 

@@ -47,6 +47,7 @@ void WriteSet::SetValue(KeyspaceId keyspace, std::string_view key, Value value) 
 }
 
 void WriteSet::DeleteRange(KeyspaceId keyspace, const btree::Range& range) {
+  if (range.end && *range.end <= range.begin) return;
   ++changes_;
   KeyspaceWrites& writes = keyspaces_[keyspace.value];
   auto at = writes.values.lower_bound(range.begin);
@@ -57,12 +58,12 @@ void WriteSet::DeleteRange(KeyspaceId keyspace, const btree::Range& range) {
     }
     at = writes.values.erase(at);
   }
-  if (has_marks_) {
-    Remember({.keyspace = keyspace, .key = {}, .value = {}, .deleted = writes.deleted});
-  }
   bytes_ -= writes.deleted.memory_bytes();
-  writes.deleted.Add(range);
+  std::optional<RangeSet::Addition> addition = writes.deleted.Add(range);
   bytes_ += writes.deleted.memory_bytes();
+  if (has_marks_ && addition) {
+    Remember({.keyspace = keyspace, .key = {}, .value = {}, .deleted = std::move(addition)});
+  }
 }
 
 bool WriteSet::Find(KeyspaceId keyspace, std::string_view key,
@@ -137,7 +138,7 @@ void WriteSet::TakeBack(Undo undo) {
   KeyspaceWrites& writes = keyspaces_[undo.keyspace.value];
   if (undo.deleted) {
     bytes_ -= writes.deleted.memory_bytes();
-    writes.deleted = *std::move(undo.deleted);
+    writes.deleted.TakeBack(*std::move(undo.deleted));
     bytes_ += writes.deleted.memory_bytes();
   } else {
     const auto at = writes.values.find(undo.key);

@@ -40,6 +40,7 @@ class WriteSet {
 
   void Put(KeyspaceId keyspace, std::string_view key, std::string_view value);
   void Delete(KeyspaceId keyspace, std::string_view key);
+  // An empty range changes nothing.
   void DeleteRange(KeyspaceId keyspace, const btree::Range& range);
 
   // Whether the key's fate was decided here; `*value` is then what it holds, none if it is gone.
@@ -66,12 +67,12 @@ class WriteSet {
   void RollbackTo(size_t mark);
 
  private:
-  // How to take one change back: the value before, or the ranges before.
+  // How to take one change back: the value before, or what became of the deleted ranges.
   struct Undo {
     KeyspaceId keyspace;
     std::string key;
     std::optional<Value> value;  // none: the set had no word on the key
-    std::optional<RangeSet> deleted;
+    std::optional<RangeSet::Addition> deleted;
 
     size_t bytes() const;
   };

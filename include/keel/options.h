@@ -32,12 +32,23 @@ enum class Durability : uint8_t {
   kNone,  // visible at once, logged, durable with the next flush or checkpoint; never waits for one
 };
 
-// What a transaction sees of others. Exclusive transactions are serializable whatever is asked for.
-enum class Isolation : uint8_t { kSerializable, kSnapshot, kReadCommitted };
+// What a transaction sees of others. Exclusive transactions are serializable whatever is asked for; of optimistic
+// ones it says also what makes their commit fail with Aborted.
+enum class Isolation : uint8_t {
+  // As if it had run alone, at its commit: reads one state, and fails if anything that it read (keys found and not
+  // found, ranges scanned or counted, keyspaces) would be read differently now. What it only wrote does not matter.
+  kSerializable,
+  // Reads one state, and fails if what it wrote was changed by others meanwhile. Two of them may each read what the
+  // other writes, and both commit (write skew). Values are compared: to write a value that is there already does not
+  // count as a change, so write one that differs where a conflict is wanted.
+  kSnapshot,
+  // Every call reads what is committed by then; never fails because of others.
+  kReadCommitted,
+};
 
 enum class Concurrency : uint8_t {
-  kExclusive,  // one at a time, first come first served; never conflicts
-  kOptimistic,  // many at a time; a conflict is found at commit (not in this release: InvalidArgument)
+  kExclusive,   // one at a time, first come first served; never conflicts
+  kOptimistic,  // many at a time, none waits for another; a conflict is found at commit (Aborted)
 };
 
 enum class IoBackend : uint8_t {
@@ -58,7 +69,8 @@ struct WriteOptions {
 struct TransactionOptions {
   Concurrency concurrency = Concurrency::kExclusive;
   Isolation isolation = Isolation::kSerializable;
-  // How long Begin may wait for the writer lock before DeadlineExceeded.
+  // How long Begin, or Commit of an optimistic transaction, may wait for the writer lock before DeadlineExceeded (the
+  // transaction is then over).
   absl::Duration lock_timeout = absl::InfiniteDuration();
   // How long the transaction may live: its next call after that rolls it back and returns
   // DeadlineExceeded.

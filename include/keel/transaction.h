@@ -25,7 +25,10 @@ struct Savepoint {
 
 // Move-only; used by one thread at a time; rolls back on destruction. Reads see its own changes. While an
 // exclusive transaction is open every other write waits for it, and a write by the same thread outside of it is
-// FailedPrecondition (it would wait for itself).
+// FailedPrecondition (it would wait for itself). An optimistic one keeps its changes in memory, and nobody waits for
+// it; what all optimistic ones have read and written may take a sixteenth of Options::memory_bytes together, beyond
+// which changes are ResourceExhausted, and of what was read more is remembered than was read (which can cost a
+// conflict, never an error).
 //
 // A failed Put, Delete or DeleteRange has no effect, and the transaction goes on; except when the error says that
 // it can only be rolled back (room in the log that had been there is gone): then Commit refuses it. After Commit or
@@ -54,8 +57,9 @@ class Transaction : public Reader {
   // this transaction.
   absl::Status RollbackTo(Savepoint savepoint);
 
-  // Unknown: handed to the log, but whether it is durable is known only after reopening. Any other error: certainly
-  // not committed.
+  // Aborted (optimistic): others have changed what it relies on; names it. Begin anew, or let Database::Transact.
+  // Unknown: handed to the log, but whether it is durable is known only after reopening. Any error but that:
+  // certainly not committed.
   absl::StatusOr<Lsn> Commit(WriteOptions options = {});
   void Rollback();
 

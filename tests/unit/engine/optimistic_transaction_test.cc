@@ -3,6 +3,8 @@
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
+#include <atomic>
+#include <functional>
 #include <optional>
 #include <random>
 #include <string>
@@ -69,17 +71,31 @@ TEST_F(OptimisticTransactionTest, ManyAreOpenAtOnceOnOneThread) {
 }
 
 TEST_F(OptimisticTransactionTest, TheFirstCommitterWins) {
-  for (const Isolation isolation : {Isolation::kSnapshot, Isolation::kSerializable}) {
+  for (const bool read : {false, true}) {
+    const Isolation isolation = read ? Isolation::kSerializable : Isolation::kSnapshot;
     Transaction first = Begin(isolation);
     Transaction second = Begin(isolation);
+    EXPECT_EQ(read ? GetText(first, "key") : "second", "second");
     KEEL_ASSERT_OK(first.Put("key", "first"));
-    KEEL_ASSERT_OK(second.Put("key", absl::StrCat("second", static_cast<int>(isolation))));
+    KEEL_ASSERT_OK(second.Put("key", read ? "third" : "second"));
     KEEL_ASSERT_OK(second.Commit().status());
     const absl::Status lost = first.Commit().status();
     EXPECT_TRUE(absl::IsAborted(lost)) << lost;
     EXPECT_THAT(std::string(MessageOf(lost)), HasSubstr("key \"key\" of keyspace \"default\""));
     EXPECT_TRUE(absl::IsFailedPrecondition(first.Put("key", "again")));
   }
+}
+
+TEST_F(OptimisticTransactionTest, WhoWritesWithoutLookingMindsNothingWhenSerializable) {
+  KEEL_ASSERT_OK(db_->Put("key", "0"));
+  KEEL_ASSERT_OK(db_->Put("range1", "0"));
+  Transaction transaction = Begin();
+  KEEL_ASSERT_OK(transaction.Put("key", "blind"));
+  KEEL_ASSERT_OK(transaction.DeleteRange(KeyRange::Prefix("range")));
+  KEEL_ASSERT_OK(db_->Put("key", "other"));
+  KEEL_ASSERT_OK(db_->Put("range2", "other"));
+  KEEL_ASSERT_OK(transaction.Commit().status());
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"key", "blind"}}));
 }
 
 TEST_F(OptimisticTransactionTest, WhatWasOnlyReadMattersToSerializableAlone) {
@@ -157,6 +173,182 @@ TEST_F(OptimisticTransactionTest, AKeyspaceThatIsDroppedMeanwhileIsAConflict) {
   EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("gone"));
 }
 
+// Missing is an answer too.
+TEST_F(OptimisticTransactionTest, AKeyspaceThatIsMadeMeanwhileIsAConflict) {
+  for (const int way : {0, 1, 2, 3}) {
+    SCOPED_TRACE(way);
+    Transaction transaction = Begin();
+    const absl::StatusOr<Keyspace> later = db_->OpenKeyspace(absl::StrCat("later", way));
+    ASSERT_TRUE(later.ok());
+    switch (way) {
+      case 0:
+        EXPECT_TRUE(absl::IsNotFound(transaction.Get(*later, "key").status()));
+        break;
+      case 1:
+        EXPECT_TRUE(absl::IsNotFound(transaction.Count(*later).status()));
+        break;
+      case 2:
+        EXPECT_TRUE(absl::IsNotFound(transaction.NewCursor(*later).status()));
+        break;
+      default:
+        EXPECT_TRUE(absl::IsNotFound(transaction.Put(*later, "key", "value")));
+    }
+    KEEL_ASSERT_OK(transaction.Put("flag", absl::StrCat("absent", way)));
+    const absl::Status status = transaction.Commit().status();
+    EXPECT_TRUE(absl::IsAborted(status)) << status;
+    EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("made meanwhile"));
+  }
+}
+
+TEST_F(OptimisticTransactionTest, AKeyspaceThatWasLookedIntoAndIsDroppedIsAConflict) {
+  const absl::StatusOr<Keyspace> keyspace = db_->OpenKeyspace("gone");
+  ASSERT_TRUE(keyspace.ok());
+  Transaction transaction = Begin();
+  EXPECT_EQ(GetText(transaction, "key", *keyspace), "NotFound");
+  KEEL_ASSERT_OK(transaction.Put("a", "1"));
+  KEEL_ASSERT_OK(db_->DropKeyspace("gone"));
+  KEEL_ASSERT_OK(db_->OpenKeyspace("gone").status());  // another one
+  EXPECT_TRUE(absl::IsAborted(transaction.Commit().status()));
+}
+
+// The count was right because k was there; the rollback takes the write back, not the answer.
+TEST_F(OptimisticTransactionTest, WhatACountFoundUnderOwnChangesWasRead) {
+  for (const bool range : {false, true}) {
+    KEEL_ASSERT_OK(db_->DeleteRange(KeyRange::All()));
+    KEEL_ASSERT_OK(db_->Put("a", "1"));
+    KEEL_ASSERT_OK(db_->Put("k", "1"));
+    Transaction transaction = Begin();
+    const Savepoint savepoint = transaction.SetSavepoint();
+    if (range) {
+      KEEL_ASSERT_OK(transaction.DeleteRange(KeyRange("k", "l")));
+    } else {
+      KEEL_ASSERT_OK(transaction.Put("k", "own"));
+    }
+    EXPECT_EQ(*transaction.Count(), range ? 1U : 2U);
+    KEEL_ASSERT_OK(transaction.RollbackTo(savepoint));
+    KEEL_ASSERT_OK(transaction.Put("z", "1"));
+    WriteBatch others;  // as many keys as before
+    others.Delete("k");
+    others.Put("j", "1");
+    KEEL_ASSERT_OK(db_->Write(others).status());
+    EXPECT_TRUE(absl::IsAborted(transaction.Commit().status()));
+  }
+}
+
+TEST_F(OptimisticTransactionTest, PhantomsAreFoundInEveryWayOfLooking) {
+  struct Look {
+    const char* phantom;
+    std::function<void(Cursor&)> look;
+  };
+  const std::vector<Look> looks = {
+      {"k5", [](Cursor& c) { c.SeekToFirst(); }},                      // before the first
+      {"k95", [](Cursor& c) { c.SeekToLast(); }},                      // behind the last
+      {"k75", [](Cursor& c) { c.Seek("k7"), c.Seek("k71"); }},         // between seek and find
+      {"k75", [](Cursor& c) { c.SeekForPrev("k79"); }},                // the same backward
+      {"k85", [](Cursor& c) { c.SeekToLast(), c.Prev(); }},            // a step backward
+      {"k99", [](Cursor& c) { c.Seek("k95"); }},                       // found nothing
+      {"k55", [](Cursor& c) { c.SeekForPrev("k59"); }},                // found nothing
+  };
+  for (const Look& look : looks) {
+    SCOPED_TRACE(look.phantom);
+    KEEL_ASSERT_OK(db_->DeleteRange(KeyRange::All()));
+    for (const char* key : {"k6", "k7", "k8", "k9"}) KEEL_ASSERT_OK(db_->Put(key, "x"));
+    Transaction transaction = Begin();
+    Cursor cursor = transaction.NewCursor();
+    look.look(cursor);
+    KEEL_ASSERT_OK(cursor.status());
+    KEEL_ASSERT_OK(transaction.Put("other", "x"));
+    KEEL_ASSERT_OK(db_->Put(look.phantom, "phantom"));
+    EXPECT_TRUE(absl::IsAborted(transaction.Commit().status()));
+  }
+}
+
+TEST_F(OptimisticTransactionTest, ACursorThatNeverMovedHasReadNothing) {
+  Transaction transaction = Begin();
+  Cursor cursor = transaction.NewCursor();
+  KEEL_ASSERT_OK(transaction.Put("other", "x"));
+  KEEL_ASSERT_OK(db_->Put("key", "x"));
+  KEEL_EXPECT_OK(transaction.Commit().status());
+}
+
+// Of many keys relied on, or many changes, the one that matters is found whichever way is taken.
+TEST_F(OptimisticTransactionTest, ConflictsAreFoundAmongMany) {
+  for (int i = 0; i < 2000; ++i) {
+    KEEL_ASSERT_OK(db_->Put({}, Numbered("k", i), "0", {Durability::kNone}));
+  }
+  int round = 0;
+  for (const Isolation isolation : {Isolation::kSerializable, Isolation::kSnapshot}) {
+    for (const int changes : {1, 1000}) {
+      for (const bool conflict : {false, true}) {
+        SCOPED_TRACE(absl::StrCat(static_cast<int>(isolation), " ", changes, " ", conflict));
+        ++round;
+        Transaction transaction = Begin(isolation);
+        for (int i = 0; i < 1000; i += 2) {
+          if (isolation == Isolation::kSnapshot) {
+            KEEL_ASSERT_OK(transaction.Put(Numbered("k", i), absl::StrCat("own", round)));
+          } else {
+            EXPECT_NE(GetText(transaction, Numbered("k", i)), "NotFound");
+          }
+        }
+        KEEL_ASSERT_OK(transaction.Put("z", absl::StrCat(round)));
+        for (int i = 0; i < changes; ++i) {
+          const int key = conflict && i == changes / 2 ? 500 : i < 500 ? 2 * i + 1 : 500 + i;
+          KEEL_ASSERT_OK(
+              db_->Put({}, Numbered("k", key), absl::StrCat("new", round), {Durability::kNone}));
+        }
+        EXPECT_EQ(absl::IsAborted(transaction.Commit().status()), conflict);
+      }
+    }
+  }
+}
+
+TEST_F(OptimisticTransactionTest, MultiGetSeesOneStateAtEveryLevel) {
+  KEEL_ASSERT_OK(db_->Put("a", "0"));
+  KEEL_ASSERT_OK(db_->Put("b", "0"));
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    for (int n = 1; !stop; ++n) {
+      WriteBatch both;
+      both.Put("a", absl::StrCat(n));
+      both.Put("b", absl::StrCat(n));
+      KEEL_EXPECT_OK(db_->Write(both, {Durability::kNone}).status());
+    }
+  });
+  Transaction transaction = Begin(Isolation::kReadCommitted);
+  const std::vector<std::string_view> keys = {"a", "b"};
+  for (int i = 0; i < 3000; ++i) {
+    const auto values = transaction.MultiGet(keys);
+    ASSERT_EQ(values[0]->ToString(), values[1]->ToString());
+  }
+  stop = true;
+  writer.join();
+}
+
+TEST_F(OptimisticTransactionTest, OfADatabaseThatIsOpenForReadingOnly) {
+  KEEL_ASSERT_OK(db_->Put("a", "1"));
+  KEEL_ASSERT_OK(db_->Close());
+  options_.read_only = true;
+  Open();
+  Transaction reading = Begin();
+  EXPECT_EQ(GetText(reading, "a"), "1");
+  KEEL_EXPECT_OK(reading.Commit().status());
+  Transaction writing = Begin();
+  KEEL_EXPECT_OK(writing.Put("a", "2"));
+  EXPECT_TRUE(absl::IsFailedPrecondition(writing.Commit().status()));
+  TransactionOptions options;
+  options.concurrency = Concurrency::kOptimistic;
+  KEEL_EXPECT_OK(db_->Transact([](Transaction& t) { return t.Get("a").status(); }, options));
+}
+
+TEST_F(OptimisticTransactionTest, ARangeWithoutKeysChangesNothing) {
+  KEEL_ASSERT_OK(db_->Put("a", "1"));
+  Transaction transaction = Begin();
+  EXPECT_EQ(GetText(transaction, "a"), "1");
+  KEEL_ASSERT_OK(transaction.DeleteRange(KeyRange("x", "b")));
+  KEEL_ASSERT_OK(db_->Put("a", "2"));
+  KEEL_EXPECT_OK(transaction.Commit().status());  // it has only read
+}
+
 TEST_F(OptimisticTransactionTest, AReadOnlyOneNeverConflicts) {
   KEEL_ASSERT_OK(db_->Put("a", "0"));
   Transaction transaction = Begin();
@@ -180,6 +372,72 @@ TEST_F(OptimisticTransactionTest, G6_RemembersNoMoreThanItsShareOfTheMemory) {
   EXPECT_GT(bytes, options_.memory_bytes / 40);
   KEEL_EXPECT_OK(transaction.Commit().status());
   EXPECT_EQ(*db_->Count(), bytes / 1000);
+}
+
+TEST_F(OptimisticTransactionTest, G6_AllOfThemTogetherRememberNoMoreThanTheirShare) {
+  std::vector<Transaction> transactions;
+  uint64_t bytes = 0;
+  for (int n = 0; n < 10; ++n) {
+    transactions.push_back(Begin());
+    absl::Status status;
+    for (int i = 0; i < 1000 && status.ok(); ++i) {
+      status = transactions.back().Put(Numbered("k", i), std::string(1000, 'v'));
+      if (status.ok()) bytes += 1000;
+    }
+    EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  }
+  EXPECT_LE(bytes, options_.memory_bytes / 16);
+  transactions.clear();
+  Transaction after = Begin();
+  KEEL_EXPECT_OK(after.Put("a", std::string(options_.memory_bytes / 20, 'v')));  // all was given back
+}
+
+// Reads are never refused for want of memory: more is held to have been read than was.
+TEST_F(OptimisticTransactionTest, G6_WhatWasReadIsRememberedMoreCoarselyWhenMemoryIsShort) {
+  const int keys = 20000;
+  for (int i = 0; i < keys; ++i) {
+    KEEL_ASSERT_OK(db_->Put({}, Numbered("k", i), "x", {Durability::kNone}));
+  }
+  Transaction transaction = Begin();
+  for (int i = 0; i < keys; i += 2) EXPECT_EQ(GetText(transaction, Numbered("k", i)), "x");
+  EXPECT_EQ(*transaction.Count(), static_cast<uint64_t>(keys));
+  KEEL_ASSERT_OK(transaction.Put("other", "x"));
+  KEEL_ASSERT_OK(db_->Put(Numbered("k", 10000), "changed"));
+  EXPECT_TRUE(absl::IsAborted(transaction.Commit().status()));
+}
+
+TEST_F(OptimisticTransactionTest, TransactGoesOnAloneWhenMemoryIsShort) {
+  TransactionOptions options;
+  options.concurrency = Concurrency::kOptimistic;
+  int runs = 0;
+  KEEL_ASSERT_OK(db_->Transact(
+      [&](Transaction& transaction) {
+        ++runs;
+        for (int i = 0; i < 1000; ++i) {
+          KEEL_RETURN_IF_ERROR(transaction.Put(Numbered("k", i), std::string(1000, 'v')));
+        }
+        return absl::OkStatus();
+      },
+      options));
+  EXPECT_EQ(runs, 2);
+  EXPECT_EQ(*db_->Count(), 1000U);
+}
+
+TEST_F(OptimisticTransactionTest, WaitsForTheWriterNoLongerThanItMayLive) {
+  absl::StatusOr<Transaction> exclusive = db_->Begin();
+  ASSERT_TRUE(exclusive.ok());
+  std::thread other([&] {
+    TransactionOptions options;
+    options.concurrency = Concurrency::kOptimistic;
+    options.time_limit = absl::Milliseconds(20);
+    absl::StatusOr<Transaction> transaction = db_->Begin(options);
+    ASSERT_TRUE(transaction.ok());
+    KEEL_EXPECT_OK(transaction->Put("a", "1"));
+    EXPECT_TRUE(absl::IsDeadlineExceeded(transaction->Commit().status()));
+  });
+  other.join();
+  exclusive->Rollback();
+  EXPECT_EQ(GetText(*db_, "a"), "NotFound");
 }
 
 TEST_F(OptimisticTransactionTest, ItsTimeLimitRollsItBack) {
@@ -219,6 +477,7 @@ TEST_F(OptimisticTransactionTest, TransactEndsInARunThatCannotLose) {
   KEEL_ASSERT_OK(db_->Transact(
       [&](Transaction& transaction) {
         ++runs;
+        EXPECT_NE(GetText(transaction, "counter"), "?");
         // Others are kept out only from the exclusive run.
         alone = absl::IsFailedPrecondition(db_->Put("counter", absl::StrCat(runs)));
         return transaction.Put("counter", "mine");

@@ -100,8 +100,57 @@ TEST(RangeSetTest, HoldsWhatItsModelHolds) {
     size_t runs = 0;
     for (size_t i = 0; i < 26; ++i) runs += model[i] && (i == 0 || !model[i - 1]) ? 1U : 0U;
     ASSERT_EQ(set.size(), runs);
-    set.Clear();
+  }
+}
+
+// Back through every state, to the empty one.
+TEST(RangeSetTest, AdditionsAreTakenBack) {
+  std::mt19937_64 random(testing::TestSeed());
+  const auto shown = [](const RangeSet& set) {
+    std::string text;
+    EXPECT_TRUE(set.ForEach([&](const Range& range) {
+                     text += std::string(range.begin) + ".." + std::string(range.end.value_or("~"));
+                     text += ' ';
+                     return absl::OkStatus();
+                   }).ok());
+    return text;
+  };
+  for (int round = 0; round < 200; ++round) {
+    RangeSet set;
+    std::vector<std::pair<std::string, RangeSet::Addition>> way;
+    for (int n = 0; n < 12; ++n) {
+      const std::string first(1, static_cast<char>('a' + random() % 26));
+      const std::string last(1, static_cast<char>('a' + random() % 26));
+      Range range{first, {}};
+      if (random() % 8 != 0) range.end = last;
+      std::string before = shown(set);
+      auto addition = set.Add(range);
+      ASSERT_EQ(addition.has_value(), shown(set) != before);
+      if (addition) way.emplace_back(std::move(before), *std::move(addition));
+    }
+    for (; !way.empty(); way.pop_back()) {
+      set.TakeBack(std::move(way.back().second));
+      ASSERT_EQ(shown(set), way.back().first);
+    }
     ASSERT_EQ(set.memory_bytes(), 0U);
+  }
+}
+
+TEST(RangeSetTest, CoarserHoldsAllThatItHeldInHalfAsManyRanges) {
+  for (const int count : {0, 1, 2, 3, 100, 101}) {
+    RangeSet set;
+    for (int i = 0; i < count; ++i) set.AddKey("key" + std::to_string(i * 3));
+    const size_t bytes = set.memory_bytes();
+    set.Coarsen();
+    EXPECT_EQ(set.size(), static_cast<size_t>(count + 1) / 2);
+    EXPECT_LE(set.memory_bytes(), bytes);
+    for (int i = 0; i < count; ++i) {
+      EXPECT_TRUE(set.Contains("key" + std::to_string(i * 3))) << i << " of " << count;
+    }
+    while (set.size() > 1) set.Coarsen();
+    for (int i = 0; i < count; ++i) {
+      EXPECT_TRUE(set.Contains("key" + std::to_string(i * 3))) << i << " of " << count;
+    }
   }
 }
 
