@@ -41,6 +41,7 @@ class Enumerator {
     Try(CrashStrategy::kDataOnly, [this](size_t i) { return IsData(i); });
     Torn();
     Garbage();
+    Shredded();
     for (size_t n = 0; n < budget_.random; ++n) Random();
   }
 
@@ -96,22 +97,42 @@ class Enumerator {
   }
 
   void Torn() {
-    size_t newest = pending_.size();
-    while (newest > 0 && !IsData(newest - 1)) --newest;
-    if (newest == 0) return;
     for (size_t n = 0; n < budget_.torn; ++n) {
       CrashChoice choice = Make(CrashStrategy::kTorn, [](size_t) { return true; });
-      if (n % 2 == 0) {
-        const uint64_t sectors = 1 + random_.Below(kBlockSectors - 1);
-        const auto front = static_cast<SectorMask>((1U << sectors) - 1);
-        choice.kept[newest - 1] &= random_.OneIn(2) ? front : static_cast<SectorMask>(~front);
-      } else {
-        for (size_t i = 0; i < newest; ++i) {
-          if (IsData(i)) choice.kept[i] &= static_cast<SectorMask>(random_.Next());
-        }
-      }
-      callback_(choice);
+      if (n % 2 == 0 ? TearNewest(&choice) : TearAll(&choice)) callback_(choice);
     }
+  }
+
+  void Shredded() {
+    for (size_t n = 0; n < budget_.shredded; ++n) {
+      CrashChoice choice = Make(CrashStrategy::kShredded, [](size_t) { return true; });
+      choice.shredded = true;
+      choice.seed = random_.Next();
+      if (n % 2 == 0 ? TearNewest(&choice) : TearAll(&choice)) callback_(choice);
+    }
+  }
+
+  // Of the newest write only the front survives, or only the end. False if there is none.
+  bool TearNewest(CrashChoice* choice) {
+    for (size_t i = pending_.size(); i-- > 0;) {
+      if (!IsData(i)) continue;
+      const uint64_t sectors = 1 + random_.Below(kBlockSectors - 1);
+      const auto front = static_cast<SectorMask>((1U << sectors) - 1);
+      choice->kept[i] &= random_.OneIn(2) ? front : static_cast<SectorMask>(~front);
+      return true;
+    }
+    return false;
+  }
+
+  // Of every write some sectors survive.
+  bool TearAll(CrashChoice* choice) {
+    bool any = false;
+    for (size_t i = 0; i < pending_.size(); ++i) {
+      if (!IsData(i)) continue;
+      choice->kept[i] &= static_cast<SectorMask>(random_.Next());
+      any = true;
+    }
+    return any;
   }
 
   void Garbage() {
@@ -120,7 +141,7 @@ class Enumerator {
       CrashChoice choice = Make(CrashStrategy::kGarbage,
                                 [&](size_t i) { return !IsData(i) || random_.Chance(share); });
       choice.garbage = true;
-      choice.garbage_seed = random_.Next();
+      choice.seed = random_.Next();
       callback_(choice);
     }
   }
@@ -190,8 +211,37 @@ BlockRef Garbage(const std::vector<PendingEffect>& pending, SeededRandom& random
   return MakeBlock(bytes);
 }
 
+// What may stand where a write was under way: the old, the new up to some byte and the old from there, anything.
+BlockRef Shred(const BlockRef& old, const BlockRef& written, SectorMask sectors,
+               SeededRandom& random) {
+  std::array<std::byte, kBlockBytes> bytes;
+  CopyOut(old, 0, bytes);
+  for (size_t sector = 0; sector < kBlockSectors; ++sector) {
+    const uint64_t what = random.Below(4);
+    if ((sectors >> sector & 1) == 0 || what < 2) continue;
+    const auto place = std::span(bytes).subspan(sector * kSectorBytes, kSectorBytes);
+    if (what == 2) {
+      CopyOut(written, sector * kSectorBytes, place.first(1 + random.Below(kSectorBytes - 1)));
+    } else {
+      for (std::byte& byte : place) byte = static_cast<std::byte>(random.Next());
+    }
+  }
+  return MakeBlock(bytes);
+}
+
+// In the order of the writes: what came later stands over what was torn before.
+void ApplyShredded(const PendingEffect& pending, SectorMask kept, SeededRandom& random,
+                   DiskImage* image) {
+  const Effect& effect = *pending.effect;
+  const auto missing = static_cast<SectorMask>(pending.sectors & ~kept);
+  if (!effect.IsData() || missing == 0) return;
+  const BlockRef old = image->file(effect.inode).GetBlock(effect.block);
+  image->MutableFile(effect.inode)
+      ->SetBlock(effect.block, Shred(old, effect.bytes, missing, random));
+}
+
 void AddGarbage(const Durability& durability, const CrashChoice& choice, DiskImage* image) {
-  SeededRandom random(choice.garbage_seed);
+  SeededRandom random(choice.seed);
   const auto& pending = durability.pending();
   for (size_t i = 0; i < pending.size(); ++i) {
     const Effect& effect = *pending[i].effect;
@@ -246,6 +296,8 @@ std::string_view CrashStrategyName(CrashStrategy strategy) {
       return "torn";
     case CrashStrategy::kGarbage:
       return "garbage";
+    case CrashStrategy::kShredded:
+      return "shredded";
     case CrashStrategy::kExhaustive:
       return "exhaustive";
     case CrashStrategy::kRandom:
@@ -262,7 +314,7 @@ void ForEachCrashChoice(const Durability& durability, const CrashBudget& budget,
 
 CrashChoice Restrict(CrashProfile profile, const Durability& durability, CrashChoice choice) {
   const auto& pending = durability.pending();
-  if (profile != CrashProfile::kHostile) choice.garbage = false;
+  if (profile != CrashProfile::kHostile) choice.garbage = choice.shredded = false;
   switch (profile) {
     case CrashProfile::kPrefix:
       RestrictRenames(pending, &choice);
@@ -283,8 +335,10 @@ CrashChoice Restrict(CrashProfile profile, const Durability& durability, CrashCh
 DiskImage BuildCrashImage(const Durability& durability, const CrashChoice& choice) {
   DiskImage image = durability.durable();
   const auto& pending = durability.pending();
+  SeededRandom random(choice.seed);
   for (size_t i = 0; i < pending.size(); ++i) {
     if (choice.kept[i] != 0) image.Apply(*pending[i].effect, choice.kept[i]);
+    if (choice.shredded) ApplyShredded(pending[i], choice.kept[i], random, &image);
   }
   if (choice.garbage) AddGarbage(durability, choice, &image);
   image.Settle();

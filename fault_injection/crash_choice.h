@@ -34,7 +34,8 @@ enum class CrashProfile : uint8_t {
                // with the data under it; renames whole
   kUnordered,  // as xfs, btrfs: names in order, data in none, a size may come without data;
                // renames whole
-  kHostile,    // anything; a rename is two names; grown files may hold garbage
+  kHostile,    // anything; a rename is two names; grown files may hold garbage, and sectors that
+               // were being written too
 };
 inline constexpr std::array kCrashProfiles = {CrashProfile::kPrefix, CrashProfile::kOrdered,
                                               CrashProfile::kUnordered, CrashProfile::kHostile};
@@ -52,6 +53,7 @@ enum class CrashStrategy : uint8_t {
   kDataOnly,      // neither
   kTorn,          // all, but of the newest write, or of every write, some sectors only
   kGarbage,       // sizes without their data, and something else there
+  kShredded,      // as kTorn, but the sectors that do not survive are neither old nor new
   kExhaustive,    // every subset, when there are few
   kRandom,        // each with a probability of 0.1, 0.5 or 0.9
 };
@@ -63,8 +65,9 @@ struct CrashChoice {
   // For each pending effect the sectors that survive; 0: it does not. Of effects that are no data
   // any other value means that they survive.
   std::vector<SectorMask> kept;
-  bool garbage = false;  // what is missing in grown parts of files is not zeros
-  uint64_t garbage_seed = 0;
+  bool garbage = false;   // what is missing in grown parts of files is not zeros
+  bool shredded = false;  // what is missing of a write may be half of it, or anything, not the old
+  uint64_t seed = 0;      // of both
 };
 
 // How many choices to try of the strategies that have many.
@@ -72,6 +75,7 @@ struct CrashBudget {
   size_t each = 12;           // of every "each in turn", prefix, suffix and file
   size_t torn = 6;            // of torn ones
   size_t garbage = 2;         // of garbage
+  size_t shredded = 2;        // of shredded ones
   size_t random = 3;          // of random ones
   size_t exhaustive_max = 5;  // effects up to which all subsets are tried
 };

@@ -84,7 +84,7 @@ struct SuperblockCopy {
 };
 
 struct SuperblockChoice {
-  Superblock chosen;  // highest valid (generation, incarnation)
+  Superblock chosen;  // highest valid (incarnation, generation)
   std::array<SuperblockCopy, 4> copies;
   bool used_copy = false;  // the other copy of the chosen one is not valid, or older
 };

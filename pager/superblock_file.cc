@@ -14,10 +14,12 @@
 namespace keel::pager {
 namespace {
 
-using Order = std::pair<Generation, uint64_t>;
+// The incarnation first: an open that found a generation torn went on from the one before, and said so by rewriting
+// that with its own incarnation. A later write that is torn in turn can make the dead copy whole again.
+using Order = std::pair<uint64_t, Generation>;  // incarnation, generation
 
 Order OrderOf(const Superblock& superblock) {
-  return {superblock.generation, superblock.incarnation};
+  return {superblock.incarnation, superblock.generation};
 }
 
 // A copy as read, with what its fixed first bytes say where the rest is not known to us.
@@ -39,7 +41,7 @@ Found Decode(std::span<const std::byte> block, uint64_t offset) {
   } else if (found.unknown()) {
     SuperblockFields fields;
     std::memcpy(&fields, block.data(), sizeof(fields));
-    found.order = {Generation{fields.generation}, fields.incarnation};
+    found.order = {fields.incarnation, Generation{fields.generation}};
   }
   return found;
 }

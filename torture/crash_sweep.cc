@@ -20,6 +20,9 @@ using fault_injection::TraceEvent;
 
 namespace {
 
+// Recoveries that found a damaged copy of the superblock, and are swept in turn.
+constexpr uint64_t kRepairedOneIn = 4;
+
 std::string Describe(const DiskImage& image) {
   std::string text = "\n    the image:";
   for (const std::string& path : image.directories()) absl::StrAppendFormat(&text, " %s/", path);
@@ -125,10 +128,10 @@ bool CrashSweep::Try(const Recording& recording, const DiskImage& image, const B
 bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, const Bounds& bounds,
                          const Place& place) {
   const uint64_t seed = random_.Next();
-  const bool nested = recording.depth < options_.max_depth && random_.OneIn(options_.nested_one_in);
+  const bool may_nest = recording.depth < options_.max_depth;
   SimFileSystem world({.seed = seed,
                        .direct_io = options_.shape.direct_io,
-                       .keep_trace = nested,
+                       .keep_trace = may_nest,
                        .quickest_flush = options_.shape.flush},
                       image);
   Recording next{.start = image,
@@ -138,7 +141,7 @@ bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, con
   next.history.set_bounds(bounds);
   Player player(&world, options_.shape, &next.history);
   player.Open();
-  next.recovered = nested ? world.trace_size() : 0;
+  next.recovered = may_nest ? world.trace_size() : 0;
   const uint64_t commits = player.commits();
   next.bounds = {commits, commits};
   ++tally_->images[static_cast<size_t>(place.strategy)][static_cast<size_t>(place.profile)];
@@ -154,7 +157,10 @@ bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, con
   }
   seen_.emplace(Mix(image.Hash() ^ Mix(recording.number)), commits);
   if (random_.OneIn(16) && !ReadOnlyLeavesNoTrace(image, commits, recording, place)) return false;
-  if (!nested) return true;
+  // With one copy of the superblock damaged, the other is all there is: the moments after that are rare, and worth
+  // more than others.
+  const bool repaired = !player.recovery_report().repairs.empty();
+  if (!may_nest || !random_.OneIn(repaired ? kRepairedOneIn : options_.nested_one_in)) return true;
   ++recordings_;
   next.trace = world.trace();
   return Sweep(next);

@@ -208,7 +208,7 @@ void Player::Do(const Step& step) {
       SetSavepoint();
       break;
     case Operation::kRollbackTo:
-      RollbackTo();
+      RollbackToAny();
       break;
     case Operation::kCommitSync:
       Commit(Durability::kSync);
@@ -314,14 +314,21 @@ void Player::DeleteRange() {
   CheckOneKey();
 }
 
-// Half a segment, so that it is more than a frame and less than the log may hold.
+// Half a segment, so that it is more than a frame and less than the log may hold. Now and then all of it is taken
+// back, which the log, where it is a stream by then, has to tell recovery.
 void Player::Bulk() {
   const uint64_t bytes = std::min<uint64_t>(shape_.segment_bytes / 2, 16 << 10);
   if (!EnsureTransaction()) return;
+  const bool taken_back = shape_.savepoints && random_.OneIn(4);
+  if (taken_back) SetSavepoint();
+  const size_t depth = savepoints_.size();
   const uint64_t end = written_ + bytes;
   for (uint64_t n = 0; n < 500 && transaction_.has_value() && written_ < end && alive(); ++n) {
     Put(Operation::kPutSmall);
   }
+  if (!taken_back || !transaction_.has_value() || savepoints_.size() != depth) return;
+  RollbackTo(depth - 1);
+  Put(Operation::kPutSmall);
 }
 
 // A transaction sees its own changes.
@@ -345,9 +352,12 @@ void Player::SetSavepoint() {
   savepoints_.push_back({transaction_->SetSavepoint(), working_});
 }
 
-void Player::RollbackTo() {
+void Player::RollbackToAny() {
   if (!transaction_.has_value() || savepoints_.empty()) return;
-  const size_t chosen = random_.Below(savepoints_.size());
+  RollbackTo(random_.Below(savepoints_.size()));
+}
+
+void Player::RollbackTo(size_t chosen) {
   savepoints_.resize(chosen + 1);
   if (!Judge("roll back to a savepoint", transaction_->RollbackTo(savepoints_.back().savepoint))) {
     return;

@@ -98,7 +98,8 @@ class Player {
   void DeleteRange();
   void Bulk();
   void SetSavepoint();
-  void RollbackTo();
+  void RollbackToAny();
+  void RollbackTo(size_t chosen);  // of savepoints_
   void Commit(Durability durability);
   void Rollback();
   void Batch();

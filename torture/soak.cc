@@ -115,7 +115,8 @@ std::unique_ptr<SimFileSystem> Soak::AfterPowerLoss() {
     }
   }
   choice.garbage = random_.OneIn(4);
-  choice.garbage_seed = random_.Next();
+  choice.shredded = random_.OneIn(4);
+  choice.seed = random_.Next();
   const CrashProfile profile = kCrashProfiles[random_.Below(kCrashProfiles.size())];
   tally_->Met("power lost");
   return std::make_unique<SimFileSystem>(

@@ -103,7 +103,7 @@ TEST_F(CrashChoiceTest, GarbageStandsWhereNothingWasEverDurable) {
   const Durability durability = world_->durability();
   CrashChoice choice = Keep(durability, 0b100);  // the size alone
   choice.garbage = true;
-  choice.garbage_seed = testing::TestSeed();
+  choice.seed = testing::TestSeed();
   const std::string hostile = Sectors(
       BuildCrashImage(durability, Restrict(CrashProfile::kHostile, durability, choice)), "/d/f");
   EXPECT_EQ(hostile.substr(0, 8), "aaaaaaaa") << "a place that was durable keeps its bytes";
@@ -112,6 +112,36 @@ TEST_F(CrashChoiceTest, GarbageStandsWhereNothingWasEverDurable) {
       Sectors(BuildCrashImage(durability, Restrict(CrashProfile::kUnordered, durability, choice)),
               "/d/f"),
       "aaaaaaaa........");
+}
+
+TEST_F(CrashChoiceTest, ASectorThatWasBeingWrittenMayHoldAnythingInAHostileWorld) {
+  auto file = Durable("f", "aaaaaaaa");
+  WriteSectors(*file, 2, "bb");
+  const Durability durability = world_->durability();
+  std::set<std::string> seen;
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    CrashChoice choice = Keep(durability, 0);
+    choice.kept[0] = 0b0100;  // the first of the two
+    choice.shredded = true;
+    choice.seed = testing::TestSeed() + seed;
+    const auto unordered =
+        BuildCrashImage(durability, Restrict(CrashProfile::kUnordered, durability, choice));
+    EXPECT_EQ(Sectors(unordered, "/d/f"), "aabaaaaa");
+    const auto image =
+        BuildCrashImage(durability, Restrict(CrashProfile::kHostile, durability, choice));
+    std::string bytes(8 * 512, '\0');
+    image.file(image.names().at("/d/f"))
+        .Read(0, std::as_writable_bytes(std::span(bytes.data(), bytes.size())));
+    EXPECT_EQ(bytes.substr(0, 3 * 512), std::string(2 * 512, 'a') + std::string(512, 'b'));
+    EXPECT_EQ(bytes.substr(4 * 512), std::string(4 * 512, 'a'));
+    const std::string sector = bytes.substr(3 * 512, 512);
+    const size_t written = sector.find_first_not_of('b');
+    const bool half = written != 0 && written != std::string::npos &&
+                      sector.find_first_not_of('a', written) == std::string::npos;
+    seen.insert(sector == std::string(512, 'a') ? "old" : half ? "half" : "anything");
+    EXPECT_NE(written, std::string::npos) << "what does not survive is not there whole";
+  }
+  EXPECT_EQ(seen.size(), 3U);
 }
 
 std::map<CrashStrategy, std::set<uint64_t>> Images(const Durability& durability,

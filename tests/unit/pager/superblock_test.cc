@@ -255,6 +255,22 @@ TEST_F(SuperblockFileTest, S1ACrashWhileWritingLeavesTheOldGenerationOrTheNewOne
   EXPECT_GT(new_ones, 0);
 }
 
+// Generation 8 is torn in both copies, and an open goes on from generation 7; a torn write of the next checkpoint's
+// then puts zeros where generation 8 had garbage, and its first sector, with a checksum that fits again, is still there.
+TEST_F(SuperblockFileTest, S1ADeadGenerationThatBecomesWholeAgainIsNotChosen) {
+  for (const size_t i : {0U, 1U}) Put(i, Example(7, 5));
+  for (const size_t i : {2U, 3U}) Put(i, Example(8, 5));
+  for (const size_t i : {2U, 3U}) file_.FlipBit(kSuperblockOffsets[i] + 1000, 3);
+  SuperblockChoice choice = Read();
+  ASSERT_EQ(choice.chosen, Example(7, 5));
+  ASSERT_TRUE(RewriteSuperblock(file_, choice, Example(7, 6)).ok());
+  file_.FlipBit(kSuperblockOffsets[2] + 1000, 3);
+  choice = Read();
+  ASSERT_TRUE(choice.copies[2].status.ok()) << "whole again";
+  EXPECT_EQ(choice.chosen, Example(7, 6));
+  EXPECT_EQ(PairOf(choice), 0);
+}
+
 TEST_F(SuperblockFileTest, ANewGenerationIsBothCopiesThenOneSync) {
   Put(0, Example(1));
   file_.ClearCalls();

@@ -327,6 +327,20 @@ TEST(LogReader, FrameThatNamesAnotherPredecessorIsRefused) {
   EXPECT_THAT(ReadAll(&disk, start).status(), IsStatus(StatusCode::kDataLoss));
 }
 
+// The same in the middle: a frame with valid bytes at the right place, written after another one.
+TEST(LogReader, FrameThatWasWrittenAfterAnotherIsNotTheNext) {
+  MemoryFileSystem disk;
+  const LogStart start = Commits(&disk, 2);
+  const Place second = Find(&disk, Named(1));
+  const auto block = std::span(disk.Bytes(second.path)).subspan(second.offset, kLogBlockBytes);
+  FrameHeader header = LoadFrameHeader(block);
+  header.previous ^= 1;
+  SealFrame(header, block.first(header.padded_bytes));
+  const auto log = ReadAll(&disk, start);
+  EXPECT_THAT(log.status(), IsStatus(StatusCode::kDataLoss));
+  EXPECT_THAT(log.status().ToString(), HasSubstr("names another predecessor"));
+}
+
 // E3, without any mark to help: a superblock names a position only once the frame around it is durable.
 TEST(LogReader, DamagedFrameAroundTheStartIsLoss) {
   MemoryFileSystem disk;
