@@ -1,9 +1,9 @@
 // What two versions of a tree do not have in common.
 //
-// Versions share every page that neither has changed since they parted, and a reference (id and birth)
-// names one content for ever (births never repeat). So the walk goes through both trees in step, in key order, and steps over
-// whatever both reach by the same reference: it reads the pages that differ and the way to them, however
-// many entries the trees have.
+// Versions share every page that neither has changed since they parted, and a reference (id and birth) names one
+// content for ever, since births never repeat. So the walk goes through both trees in step, in key order, and steps
+// over whatever both reach by the same reference: it reads the pages that differ and the way to them, however many
+// entries the trees have.
 
 #ifndef KEEL_BTREE_DIFF_H_
 #define KEEL_BTREE_DIFF_H_
