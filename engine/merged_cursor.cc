@@ -89,7 +89,8 @@ absl::Status MergedCursor::Forward(const WriteSet::KeyspaceWrites& own, std::str
   // Beyond the version's next key nothing of its own can be the next one: what was deleted there is passed later.
   auto at = inclusive ? own.values.lower_bound(from) : own.values.upper_bound(from);
   const auto near = [&] {
-    if (at == own.values.end() || (range_.end_key() && at->first >= *range_.end_key())) return false;
+    if (at == own.values.end() || (range_.end_key() && at->first >= *range_.end_key()))
+      return false;
     return !base_valid_ || at->first < base_.key();
   };
   while (near() && !at->second) ++at;

@@ -18,12 +18,12 @@ using recovery::OperationKind;
 namespace {
 
 constexpr absl::string_view kOverMemoryMark = "keel/optimistic-memory";
-constexpr size_t kReserveStep = 4096;   // taken from the share at a time
-constexpr size_t kEntryBytes = 3 * 96;  // of a set's entry and the way back, beside its keys and values; about
+constexpr size_t kReserveStep = 4096;  // taken from the share at a time
+constexpr size_t kEntryBytes =
+    3 * 96;  // of a set's entry and the way back, beside its keys and values; about
 
 absl::Status TimeIsOver() {
-  return absl::DeadlineExceededError(
-      "the transaction outlived its time limit and was rolled back");
+  return absl::DeadlineExceededError("the transaction outlived its time limit and was rolled back");
 }
 
 PinnedValue Copy(std::string_view bytes) {

@@ -56,8 +56,8 @@ class OptimisticTransaction final : public OpenTransaction,
   void End(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) override
       ABSL_LOCKS_EXCLUDED(mutex_);
-  std::vector<absl::StatusOr<PinnedValue>> MultiGet(
-      Keyspace keyspace, std::span<const std::string_view> keys) override
+  std::vector<absl::StatusOr<PinnedValue>> MultiGet(Keyspace keyspace,
+                                                    std::span<const std::string_view> keys) override
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<uint64_t> Count(Keyspace keyspace, const KeyRange& range) override
       ABSL_LOCKS_EXCLUDED(mutex_);

@@ -64,12 +64,12 @@ absl::StatusOr<bool> Validator::LookedAtAll(
     KeyspaceId keyspace, size_t most, absl::FunctionRef<bool(std::string_view key)> relied_on) {
   if (most <= kFew) return false;
   size_t changes = 0;
-  const absl::Status status = btree::Diff(
-      pages_, keyspace, before_.roots.Get(keyspace), after_.roots.Get(keyspace), {},
-      [&](const btree::Change& change) {
-        if (++changes > most) return absl::CancelledError();
-        return relied_on(change.key) ? Conflict(keyspace, change) : absl::OkStatus();
-      });
+  const absl::Status status =
+      btree::Diff(pages_, keyspace, before_.roots.Get(keyspace), after_.roots.Get(keyspace), {},
+                  [&](const btree::Change& change) {
+                    if (++changes > most) return absl::CancelledError();
+                    return relied_on(change.key) ? Conflict(keyspace, change) : absl::OkStatus();
+                  });
   if (absl::IsCancelled(status)) return false;
   KEEL_RETURN_IF_ERROR(status);
   return true;
@@ -96,12 +96,11 @@ absl::Status Validator::Reads(KeyspaceId keyspace, const ReadSet::KeyspaceReads&
   KEEL_ASSIGN_OR_RETURN(const bool differs, Differs(keyspace));
   if (!differs) return absl::OkStatus();
   KEEL_ASSIGN_OR_RETURN(
-      const bool done, LookedAtAll(keyspace, reads.seen.size(), [&](std::string_view key) {
-        return reads.seen.Contains(key);
-      }));
+      const bool done, LookedAtAll(keyspace, reads.seen.size(),
+                                   [&](std::string_view key) { return reads.seen.Contains(key); }));
   if (!done) {
-    KEEL_RETURN_IF_ERROR(reads.seen.ForEach(
-        [&](const btree::Range& range) { return Unchanged(keyspace, range); }));
+    KEEL_RETURN_IF_ERROR(
+        reads.seen.ForEach([&](const btree::Range& range) { return Unchanged(keyspace, range); }));
   }
   for (const auto& [begin, end] : reads.counted) {
     btree::Range range{.begin = begin, .end = {}};
@@ -114,11 +113,12 @@ absl::Status Validator::Reads(KeyspaceId keyspace, const ReadSet::KeyspaceReads&
 absl::Status Validator::Writes(KeyspaceId keyspace, const WriteSet::KeyspaceWrites& writes) {
   KEEL_ASSIGN_OR_RETURN(const bool differs, Differs(keyspace));
   if (!differs) return absl::OkStatus();
-  KEEL_ASSIGN_OR_RETURN(
-      const bool done,
-      LookedAtAll(keyspace, writes.deleted.size() + writes.values.size(), [&](std::string_view key) {
-        return writes.values.contains(key) || writes.deleted.Contains(key);
-      }));
+  KEEL_ASSIGN_OR_RETURN(const bool done,
+                        LookedAtAll(keyspace, writes.deleted.size() + writes.values.size(),
+                                    [&](std::string_view key) {
+                                      return writes.values.contains(key) ||
+                                             writes.deleted.Contains(key);
+                                    }));
   if (done) return absl::OkStatus();
   KEEL_RETURN_IF_ERROR(writes.deleted.ForEach(
       [&](const btree::Range& range) { return Unchanged(keyspace, range); }));

@@ -151,9 +151,9 @@ class OptimisticReplayTest : public EngineTest {
     call.key = RandomKey();
     if (random_() % 4 != 0) call.end = RandomKey();
     // Long enough that the trees have some leaves.
-    call.value = call.kind == Call::Kind::kPut ? std::to_string(random_() % 1000) +
-                                                     std::string(random_() % 300, '.')
-                                               : RandomKey();
+    call.value = call.kind == Call::Kind::kPut
+                     ? std::to_string(random_() % 1000) + std::string(random_() % 300, '.')
+                     : RandomKey();
     call.number = 1 + random_() % 4;
     if (call.kind == Call::Kind::kRollback) {
       if (running.savepoints.empty()) {

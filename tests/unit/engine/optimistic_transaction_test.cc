@@ -241,13 +241,13 @@ TEST_F(OptimisticTransactionTest, PhantomsAreFoundInEveryWayOfLooking) {
     std::function<void(Cursor&)> look;
   };
   const std::vector<Look> looks = {
-      {"k5", [](Cursor& c) { c.SeekToFirst(); }},                      // before the first
-      {"k95", [](Cursor& c) { c.SeekToLast(); }},                      // behind the last
-      {"k75", [](Cursor& c) { c.Seek("k7"), c.Seek("k71"); }},         // between seek and find
-      {"k75", [](Cursor& c) { c.SeekForPrev("k79"); }},                // the same backward
-      {"k85", [](Cursor& c) { c.SeekToLast(), c.Prev(); }},            // a step backward
-      {"k99", [](Cursor& c) { c.Seek("k95"); }},                       // found nothing
-      {"k55", [](Cursor& c) { c.SeekForPrev("k59"); }},                // found nothing
+      {"k5", [](Cursor& c) { c.SeekToFirst(); }},               // before the first
+      {"k95", [](Cursor& c) { c.SeekToLast(); }},               // behind the last
+      {"k75", [](Cursor& c) { c.Seek("k7"), c.Seek("k71"); }},  // between seek and find
+      {"k75", [](Cursor& c) { c.SeekForPrev("k79"); }},         // the same backward
+      {"k85", [](Cursor& c) { c.SeekToLast(), c.Prev(); }},     // a step backward
+      {"k99", [](Cursor& c) { c.Seek("k95"); }},                // found nothing
+      {"k55", [](Cursor& c) { c.SeekForPrev("k59"); }},         // found nothing
   };
   for (const Look& look : looks) {
     SCOPED_TRACE(look.phantom);
@@ -389,7 +389,8 @@ TEST_F(OptimisticTransactionTest, G6_AllOfThemTogetherRememberNoMoreThanTheirSha
   EXPECT_LE(bytes, options_.memory_bytes / 16);
   transactions.clear();
   Transaction after = Begin();
-  KEEL_EXPECT_OK(after.Put("a", std::string(options_.memory_bytes / 20, 'v')));  // all was given back
+  KEEL_EXPECT_OK(
+      after.Put("a", std::string(options_.memory_bytes / 20, 'v')));  // all was given back
 }
 
 // Reads are never refused for want of memory: more is held to have been read than was.

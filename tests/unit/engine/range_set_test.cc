@@ -112,7 +112,8 @@ TEST(RangeSetTest, AdditionsAreTakenBack) {
                      text += std::string(range.begin) + ".." + std::string(range.end.value_or("~"));
                      text += ' ';
                      return absl::OkStatus();
-                   }).ok());
+                   })
+                    .ok());
     return text;
   };
   for (int round = 0; round < 200; ++round) {
