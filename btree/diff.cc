@@ -109,7 +109,7 @@ void Walker::Settle() {
     if (!frames_.empty()) ++frames_.back().slot;
   }
   if (frames_.empty() || !range_.end) return;
-  if (CompareKeys(key(), KeyParts{*range_.end, {}}) >= 0) frames_.clear();
+  if (std::is_gteq(CompareKeys(key(), KeyParts{*range_.end, {}}))) frames_.clear();
 }
 
 class Differ {
@@ -143,12 +143,13 @@ absl::Status Differ::Run() {
       continue;
     }
     const auto order = CompareKeys(before_.key(), after_.key());
-    if (order == 0 && before_.level() == after_.level()) {
+    if (std::is_eq(order) && before_.level() == after_.level()) {
       KEEL_RETURN_IF_ERROR(StepBoth());
       continue;
     }
     // Where both begin at one key the higher subtree may hold the other.
-    const bool before_first = order == 0 ? before_.level() > after_.level() : order < 0;
+    const bool before_first =
+        std::is_eq(order) ? before_.level() > after_.level() : std::is_lt(order);
     KEEL_RETURN_IF_ERROR(StepOne(before_first ? before_ : after_));
   }
   while (!before_.done()) KEEL_RETURN_IF_ERROR(StepOne(before_));

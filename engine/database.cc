@@ -150,7 +150,7 @@ absl::Status Database::Transact(absl::FunctionRef<absl::Status(Transaction&)> wo
   if (options.concurrency == Concurrency::kOptimistic) {
     for (int attempt = 0; attempt < kOptimisticAttempts; ++attempt) {
       if (attempt > 0) BackOff(*impl_, attempt - 1);
-      const absl::Status status = RunOnce(*this, work, options, write_options, &ending);
+      absl::Status status = RunOnce(*this, work, options, write_options, &ending);
       if (ending == Ending::kFinal) return status;
       if (ending == Ending::kOverMemory) break;
       KEEL_RETURN_IF_ERROR(impl_->AwaitWinner());

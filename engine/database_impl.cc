@@ -48,7 +48,8 @@ std::shared_ptr<const Version> MakeVersion(Epoch epoch, Lsn lsn, CommitNumber nu
 // --- making ---
 
 Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> storage,
-                     std::shared_ptr<const Version> checkpoint, std::vector<PageId> catalogue_pages)
+                     const std::shared_ptr<const Version>& checkpoint,
+                     std::vector<PageId> catalogue_pages)
     : options_(options),
       process_(engine::ForkGeneration()),
       tag_(storage->file_system->random().Next64() | 1),
@@ -197,7 +198,7 @@ absl::StatusOr<Lsn> Database::Impl::CommitWriter(const WriteOptions& options) {
     KEEL_RETURN_IF_ERROR(FinishReading(base, options.durability));
     return base;
   }
-  const absl::StatusOr<Lsn> lsn = PublishWriter();
+  absl::StatusOr<Lsn> lsn = PublishWriter();
   if (!lsn.ok()) {
     RollbackWriter();
     return lsn.status();
@@ -209,7 +210,7 @@ absl::StatusOr<Lsn> Database::Impl::CommitWriter(const WriteOptions& options) {
 
 absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
   if (durability == Durability::kSync) {
-    const absl::Status status = FlushThrough(lsn);
+    absl::Status status = FlushThrough(lsn);
     background_->NoteCommit();
     return status;
   }
@@ -239,7 +240,7 @@ absl::Status Database::Impl::AwaitWinner() {
 absl::Status Database::Impl::FlushThrough(Lsn lsn) {
   // A version that recovery brought back, or a checkpoint's, lies below this log.
   if (lsn <= storage_->log->start().lsn) return absl::OkStatus();
-  if (const absl::Status status = storage_->log->Flush(lsn); !status.ok()) {
+  if (absl::Status status = storage_->log->Flush(lsn); !status.ok()) {
     Stop(status);
     return status;
   }
@@ -399,7 +400,8 @@ absl::Status Database::Impl::RunBackgroundWork() {
 
 // --- closing ---
 
-void Database::Impl::SetTransaction(std::shared_ptr<engine::ExclusiveTransaction> transaction) {
+void Database::Impl::SetTransaction(
+    const std::shared_ptr<engine::ExclusiveTransaction>& transaction) {
   absl::MutexLock lock(&transaction_mutex_);
   transaction_ = transaction;
 }

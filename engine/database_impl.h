@@ -63,7 +63,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
 
   // Shows the checkpoint that was found; nothing is served yet.
   Impl(const Options& options, std::unique_ptr<engine::Storage> storage,
-       std::shared_ptr<const engine::Version> checkpoint, std::vector<PageId> catalogue_pages);
+       const std::shared_ptr<const engine::Version>& checkpoint,
+       std::vector<PageId> catalogue_pages);
   ~Impl() override;
 
   // RedoTarget: repeats the log. Versions are published in batches, since nobody looks yet.
@@ -153,7 +154,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::MemoryShare& optimistic_share() { return optimistic_share_; }
   engine::VersionRegistry& registry() { return registry_; }
   // The open exclusive transaction, for Close and for time limits.
-  void SetTransaction(std::shared_ptr<engine::ExclusiveTransaction> transaction)
+  void SetTransaction(const std::shared_ptr<engine::ExclusiveTransaction>& transaction)
       ABSL_LOCKS_EXCLUDED(transaction_mutex_);
   void ForgetTransaction(const engine::ExclusiveTransaction* transaction)
       ABSL_LOCKS_EXCLUDED(transaction_mutex_);

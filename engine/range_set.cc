@@ -64,14 +64,14 @@ std::optional<RangeSet::Addition> RangeSet::Add(const btree::Range& range) {
   return addition;
 }
 
-void RangeSet::TakeBack(Addition addition) {
+void RangeSet::TakeBack(const Addition& addition) {
   const auto at = ranges_.find(addition.begin);
   KEEL_DCHECK(at != ranges_.end());
   bytes_ -= Bytes(at->first, at->second);
   ranges_.erase(at);
-  for (auto& [begin, end] : addition.joined) {
+  for (const auto& [begin, end] : addition.joined) {
     bytes_ += Bytes(begin, end);
-    ranges_.emplace(std::move(begin), std::move(end));
+    ranges_.emplace(begin, end);
   }
 }
 

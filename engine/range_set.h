@@ -37,7 +37,7 @@ class RangeSet {
   std::optional<Addition> Add(const btree::Range& range);
   void AddKey(std::string_view key);
   // The set before the addition. REQUIRES: nothing was added since that has not been taken back.
-  void TakeBack(Addition addition);
+  void TakeBack(const Addition& addition);
   // Half as many ranges: each takes in the next one, and all between them.
   void Coarsen();
 

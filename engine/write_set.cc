@@ -138,7 +138,7 @@ void WriteSet::TakeBack(Undo undo) {
   KeyspaceWrites& writes = keyspaces_[undo.keyspace.value];
   if (undo.deleted) {
     bytes_ -= writes.deleted.memory_bytes();
-    writes.deleted.TakeBack(*std::move(undo.deleted));
+    writes.deleted.TakeBack(*undo.deleted);
     bytes_ += writes.deleted.memory_bytes();
   } else {
     const auto at = writes.values.find(undo.key);

@@ -154,7 +154,7 @@ absl::StatusOr<SuperblockChoice> ReadSuperblocks(io::File& file) {
   SuperblockChoice choice;
   choice.chosen = newest->copy.superblock;
   for (size_t i = 0; i < found.size(); ++i) choice.copies[i] = std::move(found[i].copy);
-  const auto first = static_cast<size_t>(2 * PairOf(choice));
+  const auto first = 2 * static_cast<size_t>(PairOf(choice));
   choice.used_copy = !IsCopyOf(choice.copies[first], choice.chosen) ||
                      !IsCopyOf(choice.copies[first + 1], choice.chosen);
   return choice;
@@ -170,7 +170,7 @@ int PairOf(const SuperblockChoice& choice) {
 absl::Status WriteSuperblock(io::File& file, const Superblock& superblock, int pair) {
   KEEL_CHECK(pair == 0 || pair == 1);
   KEEL_ASSIGN_OR_RETURN(AlignedBuffer buffer, NewBlock());
-  const auto first = static_cast<size_t>(2 * pair);
+  const auto first = 2 * static_cast<size_t>(pair);
   for (size_t i = first; i < first + 2; ++i) {
     KEEL_RETURN_IF_ERROR(WriteCopy(file, superblock, kSuperblockOffsets[i], buffer.span()));
   }
@@ -181,7 +181,7 @@ absl::Status RewriteSuperblock(io::File& file, const SuperblockChoice& choice,
                                const Superblock& superblock) {
   KEEL_CHECK(superblock.generation == choice.chosen.generation);
   KEEL_ASSIGN_OR_RETURN(AlignedBuffer buffer, NewBlock());
-  const auto first = static_cast<size_t>(2 * PairOf(choice));
+  const auto first = 2 * static_cast<size_t>(PairOf(choice));
   // The first copy goes first only if it is no longer good.
   const size_t worse = IsCopyOf(choice.copies[first], choice.chosen) ? first + 1 : first;
   for (const size_t i : {worse, 2 * first + 1 - worse}) {

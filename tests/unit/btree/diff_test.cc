@@ -35,7 +35,8 @@ std::vector<std::string> Expected(const Model& before, const Model& after, const
   for (const auto& [key, value] : both) {
     const std::string had = text(before, key);
     const std::string has = text(after, key);
-    if (range.Contains(key) && had != has) changes.push_back(key + ": " + had + ", " + has);
+    if (range.Contains(key) && had != has)
+      changes.push_back(absl::StrFormat("%s: %s, %s", key, had, has));
   }
   return changes;
 }

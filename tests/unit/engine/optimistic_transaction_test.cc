@@ -61,6 +61,7 @@ TEST_F(OptimisticTransactionTest, CommitMakesEverythingVisibleAtOnce) {
 
 TEST_F(OptimisticTransactionTest, ManyAreOpenAtOnceOnOneThread) {
   std::vector<Transaction> transactions;
+  transactions.reserve(20);
   for (int i = 0; i < 20; ++i) transactions.push_back(Begin());
   int number = 0;
   for (Transaction& transaction : transactions) {
@@ -514,6 +515,7 @@ TEST_F(OptimisticTransactionTest, NoIncrementIsLostAmongManyThreads) {
     return transaction.Put("counter", absl::StrCat(value + 1));
   };
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int n = 0; n < 8; ++n) {
     threads.emplace_back([&] {
       for (int i = 0; i < 50; ++i) KEEL_EXPECT_OK(db_->Transact(increment, options));
@@ -631,7 +633,7 @@ void Walk::Commit() {
     ASSERT_EQ(ReadAll(*db_), before);
     return;
   }
-  KEEL_ASSERT_OK(status);
+  ASSERT_TRUE(status.ok()) << status;
   // Serializable: it read everything above, so that nothing can have changed.
   if (isolation_ == Isolation::kSerializable && seen_ != base_) {
     ASSERT_EQ(before, base_);

@@ -130,7 +130,7 @@ TEST(RangeSetTest, AdditionsAreTakenBack) {
       if (addition) way.emplace_back(std::move(before), *std::move(addition));
     }
     for (; !way.empty(); way.pop_back()) {
-      set.TakeBack(std::move(way.back().second));
+      set.TakeBack(way.back().second);
       ASSERT_EQ(shown(set), way.back().first);
     }
     ASSERT_EQ(set.memory_bytes(), 0U);

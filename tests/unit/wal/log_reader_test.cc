@@ -191,6 +191,7 @@ TEST(LogReader, SegmentsAreKnownByContentsNotByName) {
   const LogStart start = Commits(&disk, 40);
   const auto paths = disk.Paths();
   std::vector<std::vector<std::byte>> contents;
+  contents.reserve(paths.size());
   for (const auto& path : paths) contents.push_back(disk.Bytes(path));
   std::ranges::reverse(contents);
   for (size_t i = 0; i < paths.size(); ++i) disk.Put(paths[i], contents[i]);
