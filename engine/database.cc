@@ -108,6 +108,31 @@ absl::StatusOr<Lsn> Database::Write(const WriteBatch& batch, WriteOptions option
   return impl_->CommitBatch(batch, options);
 }
 
+absl::StatusOr<Lsn> Database::PutIf(Keyspace keyspace, std::string_view key,
+                                    std::optional<std::string_view> expected,
+                                    std::string_view value, WriteOptions options) {
+  Operation operation;
+  operation.key = key;
+  operation.value = value;
+  KEEL_RETURN_IF_ERROR(impl_->Prepare(keyspace, &operation));
+  return impl_->CommitIf(keyspace, operation, expected, options);
+}
+
+absl::Status Database::Update(Keyspace keyspace, std::string_view key, Change change,
+                              WriteOptions options) {
+  TransactionOptions optimistic;
+  optimistic.concurrency = Concurrency::kOptimistic;
+  const auto work = [&](Transaction& transaction) {
+    const absl::StatusOr<PinnedValue> old = transaction.Get(keyspace, key);
+    if (!old.ok() && !absl::IsNotFound(old.status())) return old.status();
+    std::optional<std::string_view> before;
+    if (old.ok()) before = old->view();
+    KEEL_ASSIGN_OR_RETURN(const std::optional<std::string> after, change(before));
+    return after ? transaction.Put(keyspace, key, *after) : transaction.Delete(keyspace, key);
+  };
+  return Transact(work, optimistic, options);
+}
+
 Snapshot Database::GetSnapshot(std::string_view label) const {
   auto snapshot = std::make_shared<Snapshot::Impl>();
   if (impl_->InForkedChild()) return Snapshot(nullptr);  // answers FailedPrecondition

@@ -284,6 +284,41 @@ absl::StatusOr<Lsn> Database::Impl::CommitOperations(std::span<const Operation> 
   return CommitWriter(options);
 }
 
+absl::Status Database::Impl::Expect(Keyspace keyspace, std::string_view key,
+                                    std::optional<std::string_view> expected) {
+  // A missing keyspace is an error here, a missing key an answer.
+  KEEL_RETURN_IF_ERROR(Resolve(working_, keyspace).status());
+  const absl::StatusOr<PinnedValue> value = GetAt(working_, writer_pages(), keyspace, key);
+  if (absl::IsNotFound(value.status())) {
+    if (!expected) return absl::OkStatus();
+    return MakeStatus(absl::StatusCode::kAborted, "key \"%s\" is absent", Printable(key, 64));
+  }
+  KEEL_RETURN_IF_ERROR(value.status());
+  if (expected && value->view() == *expected) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kAborted, "key \"%s\" has %s", Printable(key, 64),
+                    expected ? "another value" : "a value");
+}
+
+absl::StatusOr<Lsn> Database::Impl::CommitIf(Keyspace keyspace, const Operation& operation,
+                                             std::optional<std::string_view> expected,
+                                             const WriteOptions& options) {
+  const Call call(this);
+  KEEL_RETURN_IF_ERROR(call.status());
+  KEEL_RETURN_IF_ERROR(AcquireWriter(absl::InfiniteDuration(), "a compare and set"));
+  absl::Status status = Expect(keyspace, operation.key, expected);
+  if (absl::IsAborted(status)) {
+    // A commit without changes: what the answer tells of becomes as durable as a change would have.
+    KEEL_RETURN_IF_ERROR(CommitWriter(options).status());
+    return status;
+  }
+  if (status.ok()) status = ApplyAndLog(operation);
+  if (!status.ok()) {
+    RollbackWriter();
+    return status;
+  }
+  return CommitWriter(options);
+}
+
 absl::StatusOr<Lsn> Database::Impl::CommitBatch(const WriteBatch& batch,
                                                 const WriteOptions& options) {
   std::vector<Operation> operations;

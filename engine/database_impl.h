@@ -101,6 +101,10 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // Applies the operations of one transaction; views stay good during the call.
   absl::StatusOr<Lsn> CommitOperations(std::span<const recovery::Operation> operations,
                                        const WriteOptions& options);
+  // Applies the operation if its key has the value `expected`, or, without one, is absent; else Aborted.
+  absl::StatusOr<Lsn> CommitIf(Keyspace keyspace, const recovery::Operation& operation,
+                               std::optional<std::string_view> expected,
+                               const WriteOptions& options);
   absl::StatusOr<Lsn> CommitBatch(const WriteBatch& batch, const WriteOptions& options);
   // Checks an operation's keyspace handle and sizes, and fills in the keyspace's id.
   absl::Status Prepare(Keyspace keyspace, recovery::Operation* operation) const;
@@ -196,6 +200,9 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Duration Now() const { return storage_->clock().Now(); }
   absl::StatusOr<Lsn> PublishWriter();
   void RestoreWorking();
+  // Aborted: in the working state the key has another value.
+  absl::Status Expect(Keyspace keyspace, std::string_view key,
+                      std::optional<std::string_view> expected);
   // The working state becomes a version that ends at working_lsn_.
   void PublishWorking();
   absl::Status FlushThrough(Lsn lsn);

@@ -26,6 +26,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -80,6 +82,27 @@ class Database : public Reader {
     return DeleteRange(Keyspace(), range, options);
   }
   absl::StatusOr<Lsn> Write(const WriteBatch& batch, WriteOptions options = {});
+
+  // Compare and set: puts `value` if the key now has the value `expected`, or, without one, if it is absent. Aborted:
+  // it has not; nothing was changed. Values are compared, so what was changed and changed back is not noticed: give
+  // values a number of their own where that matters.
+  absl::StatusOr<Lsn> PutIf(Keyspace keyspace, std::string_view key,
+                            std::optional<std::string_view> expected, std::string_view value,
+                            WriteOptions options = {});
+  absl::StatusOr<Lsn> PutIf(std::string_view key, std::optional<std::string_view> expected,
+                            std::string_view value, WriteOptions options = {}) {
+    return PutIf(Keyspace(), key, expected, value, options);
+  }
+  // Read, modify, write: calls `change` with the key's value (none: it is absent) and puts what that returns (none:
+  // deletes it). An error of `change` is returned, and nothing is changed. Runs as Transact does: perhaps several
+  // times.
+  using Change = absl::FunctionRef<absl::StatusOr<std::optional<std::string>>(
+      std::optional<std::string_view> value)>;
+  absl::Status Update(Keyspace keyspace, std::string_view key, Change change,
+                      WriteOptions options = {});
+  absl::Status Update(std::string_view key, Change change, WriteOptions options = {}) {
+    return Update(Keyspace(), key, change, options);
+  }
 
   // The newest visible state. Never waits for a writer. `label` (copied) names it where it is in the way: in the
   // error of a full disk, and in Stats().

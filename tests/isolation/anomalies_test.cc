@@ -279,6 +279,8 @@ struct Anomaly {
   }
 };
 
+void PrintTo(const Anomaly& anomaly, std::ostream* out) { *out << anomaly.name; }
+
 constexpr Anomaly kAnomalies[] = {
     {"G0", DirtyWrite, false, false, false},
     {"G1a", AbortedRead, false, false, false},
