@@ -40,8 +40,8 @@ class Checker {
       return absl::OkStatus();
     }
     KEEL_RETURN_IF_ERROR(CheckOldPagesAreInUse());
-    // Only a version that is the checkpoint reaches all that its map holds.
-    return version_.epoch == checkpoint_ ? CountLeaks(catalogue) : absl::OkStatus();
+    // Only a version that is the checkpoint reaches all that its map holds, and only if no damage hides a part of it.
+    return version_.epoch == checkpoint_ && whole_ ? CountLeaks(catalogue) : absl::OkStatus();
   }
 
   CheckReport Take() { return std::move(report_); }
@@ -122,6 +122,7 @@ class Checker {
   }
 
   void AddTreeDamage(const std::string& keyspace, btree::TreeDamage&& found) {
+    whole_ = false;
     if (report_.damages.size() >= options_.max_damages) return;
     Damage damage;
     damage.place =
@@ -139,6 +140,7 @@ class Checker {
   const Version& version_;
   const Epoch checkpoint_;
   const CheckOptions& options_;
+  bool whole_ = true;  // the trees could be walked to every end
   pager::PageSet reached_;
   pager::PageSet old_;  // of these, born up to the checkpoint
   CheckReport report_;

@@ -270,5 +270,30 @@ TEST_F(RecoveryTest, G3_DamagedPageNamesItselfAndTheRestStaysReadable) {
   EXPECT_TRUE(report->damages[0].has_key_range);
 }
 
+// What only a damaged page leads to is not lost space.
+TEST_F(RecoveryTest, G3_WhatDamageHidesIsNotCalledLeaked) {
+  Open();
+  for (int i = 0; i < 5; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("k", i), std::string(50000, 'v')));
+  KEEL_ASSERT_OK(db_->Close());
+  db_.reset();
+  std::fstream file(directory() / "data.keel", std::ios::in | std::ios::out | std::ios::binary);
+  std::string bytes(std::istreambuf_iterator<char>(file), {});
+  file.clear();
+  for (size_t page = 4096; page + 4096 <= bytes.size(); page += 4096) {
+    if (bytes[page + 24] != 1) continue;  // a leaf, or what looks like one
+    file.seekp(static_cast<std::streamoff>(page + 3000));
+    file.put(static_cast<char>(bytes[page + 3000] ^ 1));
+  }
+  file.close();
+
+  skip_check_ = true;
+  Open();
+  const absl::StatusOr<CheckReport> report = db_->Check();
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->space_checked);
+  EXPECT_EQ(report->damages.size(), 1U);
+  EXPECT_EQ(report->leaked_pages, 0U);
+}
+
 }  // namespace
 }  // namespace keel::testing
