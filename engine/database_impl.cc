@@ -77,7 +77,8 @@ absl::Status Database::Impl::Commit(CommitNumber number, Lsn end) {
   working_number_ = number;
   working_lsn_ = end;
   applier_.ForgetSavepoints();
-  if (++redone_ >= kRedoBatch) FinishRedo();
+  // Short of space, pages that this transaction replaced must be there for the next one, as they were before the crash.
+  if (++redone_ >= kRedoBatch || storage_->space->BelowReserve()) FinishRedo();
   return absl::OkStatus();
 }
 

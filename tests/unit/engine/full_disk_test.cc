@@ -150,6 +150,29 @@ TEST_F(FullDiskTest, G5_RecoveryNeedsNoFreeBlock) {
   }
 }
 
+// Pages that were used again and again before the crash are used again as soon when it is all repeated.
+TEST_F(FullDiskTest, G5_RecoveryOfManyCommitsNeedsNoFreeBlock) {
+  options_.checkpoint_log_bytes = uint64_t{64} << 20;
+  KEEL_ASSERT_OK(db_->Close());
+  Open();
+  const int left = FillUp(6000) / 2;
+  KEEL_ASSERT_OK(db_->DeleteRange(KeyRange::From(Numbered("k", left))));
+  KEEL_ASSERT_OK(db_->Checkpoint());
+  std::mt19937_64 random(TestSeed());
+  for (int n = 0; n < 4000; ++n) {
+    const int key = static_cast<int>(random() % static_cast<uint64_t>(left));
+    KEEL_ASSERT_OK(db_->Put(Numbered("k", key), Value(), {Durability::kNone}));
+  }
+  KEEL_ASSERT_OK(db_->Sync());
+  const Contents before = ReadAll(*db_);
+  OpenOn(disk_.Copy());
+  ASSERT_NE(db_, nullptr);
+  EXPECT_EQ(*image_->FreeSpace("/db"), 0U);
+  EXPECT_GT(db_->recovery_report().transactions_replayed, 3000U);
+  EXPECT_EQ(ReadAll(*db_), before);
+  ExpectSound();
+}
+
 // Whatever is done on a full disk, and whenever the power goes: what is left opens again without a free block, has
 // all that was acknowledged, and deletes work on it.
 TEST_F(FullDiskTest, G5_AfterAnyCrashItOpensAgain) {
