@@ -159,8 +159,7 @@ absl::StatusOr<Transaction> Database::Begin(const TransactionOptions& options) {
     std::weak_ptr<engine::ExclusiveTransaction> weak = shared;
     impl_->writer_lock().SetLimit(options.time_limit, [weak] {
       if (const auto transaction = weak.lock(); transaction != nullptr) {
-        transaction->End(absl::DeadlineExceededError(
-            "the transaction outlived its time limit and was rolled back"));
+        transaction->End(engine::TimeLimit::Exceeded());
       }
     });
   }

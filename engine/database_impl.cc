@@ -227,7 +227,9 @@ absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
 
 absl::Status Database::Impl::FinishReading(Lsn base, Durability durability) {
   if (options_.read_only || base <= storage_->log->durable()) return absl::OkStatus();
-  return FinishCommit(base, durability);
+  if (FinishCommit(base, durability).ok()) return absl::OkStatus();
+  // Unknown is the outcome of what was read; of this one nothing is in the log.
+  return CheckRunning();
 }
 
 absl::Status Database::Impl::AwaitWinner() {
@@ -235,7 +237,7 @@ absl::Status Database::Impl::AwaitWinner() {
   KEEL_RETURN_IF_ERROR(call.status());
   const Lsn newest = registry_.Newest()->lsn;
   if (registry_.Visible()->lsn >= newest || FlushThrough(newest).ok()) return absl::OkStatus();
-  return CheckRunning();  // the outcome of that commit is unknown, not of the one that lost
+  return CheckRunning();  // Unknown is the outcome of the commit that won
 }
 
 absl::Status Database::Impl::FlushThrough(Lsn lsn) {

@@ -14,10 +14,7 @@ using recovery::OperationKind;
 
 ExclusiveTransaction::ExclusiveTransaction(std::shared_ptr<Database::Impl> database,
                                            const TransactionOptions& options)
-    : database_(std::move(database)),
-      deadline_(options.time_limit == absl::InfiniteDuration()
-                    ? options.time_limit
-                    : database_->storage().clock().Now() + options.time_limit) {}
+    : database_(std::move(database)), limit_(&database_->storage().clock(), options.time_limit) {}
 
 ExclusiveTransaction::~ExclusiveTransaction() {
   End(absl::FailedPreconditionError("the transaction was destroyed"));
@@ -27,9 +24,8 @@ absl::Status ExclusiveTransaction::Enter() {
   if (!active_) return ended_;
   // A forked child shares the parent's files and log, and must not write to them.
   KEEL_RETURN_IF_ERROR(database_->Usable());
-  if (deadline_ != absl::InfiniteDuration() && database_->storage().clock().Now() >= deadline_) {
-    EndLocked(
-        absl::DeadlineExceededError("the transaction outlived its time limit and was rolled back"));
+  if (limit_.over()) {
+    EndLocked(TimeLimit::Exceeded());
     return ended_;
   }
   database_->writer_lock().SetOwner();
@@ -66,8 +62,7 @@ absl::Status ExclusiveTransaction::RollbackTo(Savepoint savepoint) {
   const auto found = std::find_if(savepoints_.begin(), savepoints_.end(),
                                   [&](const SavepointMark& s) { return s.id == savepoint.id; });
   if (found == savepoints_.end()) {
-    return absl::FailedPreconditionError(
-        "the savepoint is not one of this transaction, or a rollback to an earlier one removed it");
+    return StaleSavepoint();
   }
   TransactionLog& log = database_->transaction_log();
   Operation operation;

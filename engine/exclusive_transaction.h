@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "engine/open_transaction.h"
+#include "engine/time_limit.h"
 #include "engine/transaction_log.h"
 #include "engine/version.h"
 #include "recovery/operations.h"
@@ -66,7 +67,7 @@ class ExclusiveTransaction final : public OpenTransaction,
   void EndLocked(const absl::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::shared_ptr<Database::Impl> database_;
-  const absl::Duration deadline_;
+  const TimeLimit limit_;
   absl::Mutex mutex_;
   bool active_ ABSL_GUARDED_BY(mutex_) = true;
   absl::Status ended_ ABSL_GUARDED_BY(mutex_);

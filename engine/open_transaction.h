@@ -19,6 +19,11 @@
 
 namespace keel::engine {
 
+inline absl::Status StaleSavepoint() {
+  return absl::FailedPreconditionError(
+      "the savepoint is not one of this transaction, or a rollback to an earlier one removed it");
+}
+
 // Used by one thread at a time, but for End.
 class OpenTransaction {
  public:

@@ -22,10 +22,6 @@ constexpr size_t kReserveStep = 4096;  // taken from the share at a time
 constexpr size_t kEntryBytes =
     3 * 96;  // of a set's entry and the way back, beside its keys and values; about
 
-absl::Status TimeIsOver() {
-  return absl::DeadlineExceededError("the transaction outlived its time limit and was rolled back");
-}
-
 PinnedValue Copy(std::string_view bytes) {
   PinnedValue value;
   if (bytes.size() <= PinnedValueAccess::kInlineBytes) {
@@ -50,9 +46,7 @@ OptimisticTransaction::OptimisticTransaction(std::shared_ptr<Database::Impl> dat
       isolation_(options.isolation),
       label_(options.label),
       lock_timeout_(options.lock_timeout),
-      deadline_(options.time_limit == absl::InfiniteDuration()
-                    ? options.time_limit
-                    : database_->storage().clock().Now() + options.time_limit),
+      limit_(&database_->storage().clock(), options.time_limit),
       share_(database_->optimistic_share()),
       base_(ShareVisible(database_, label_)) {}
 
@@ -63,8 +57,8 @@ OptimisticTransaction::~OptimisticTransaction() {
 absl::Status OptimisticTransaction::Enter() {
   if (!active_) return ended_;
   KEEL_RETURN_IF_ERROR(database_->Usable());
-  if (deadline_ != absl::InfiniteDuration() && database_->storage().clock().Now() >= deadline_) {
-    EndLocked(TimeIsOver());
+  if (limit_.over()) {
+    EndLocked(TimeLimit::Exceeded());
     return ended_;
   }
   return absl::OkStatus();
@@ -95,8 +89,10 @@ absl::Status OptimisticTransaction::Reserve(size_t more) {
   while (true) {
     const size_t wanted = memory_bytes() + more;
     if (wanted <= reserved_) return absl::OkStatus();
-    const size_t step = std::max(kReserveStep, wanted - reserved_);
-    if (share_.Take(step)) {
+    // In steps, so that the share is not asked each time; the last bytes of it by the byte.
+    const size_t needed = wanted - reserved_;
+    for (const size_t step : {std::max(kReserveStep, needed), needed}) {
+      if (!share_.Take(step)) continue;
       reserved_ += step;
       return absl::OkStatus();
     }
@@ -165,8 +161,7 @@ absl::Status OptimisticTransaction::RollbackTo(Savepoint savepoint) {
   const auto found = std::find_if(savepoints_.begin(), savepoints_.end(),
                                   [&](const SavepointMark& s) { return s.id == savepoint.id; });
   if (found == savepoints_.end()) {
-    return absl::FailedPreconditionError(
-        "the savepoint is not one of this transaction, or a rollback to an earlier one removed it");
+    return StaleSavepoint();
   }
   writes_.RollbackTo(found->mark);
   savepoints_.erase(found + 1, savepoints_.end());
@@ -320,9 +315,9 @@ absl::StatusOr<Lsn> OptimisticTransaction::CommitLocked(const WriteOptions& opti
 }
 
 absl::Status OptimisticTransaction::AcquireWriter() {
-  const absl::Duration left = deadline_ - database_->storage().clock().Now();
+  const absl::Duration left = limit_.left();
   const absl::Status status = database_->AcquireWriter(std::min(lock_timeout_, left), label_);
-  return absl::IsDeadlineExceeded(status) && left < lock_timeout_ ? TimeIsOver() : status;
+  return absl::IsDeadlineExceeded(status) && left < lock_timeout_ ? TimeLimit::Exceeded() : status;
 }
 
 absl::Status OptimisticTransaction::Apply() {

@@ -33,6 +33,7 @@
 #include "engine/open_transaction.h"
 #include "engine/read_set.h"
 #include "engine/shared_version.h"
+#include "engine/time_limit.h"
 #include "engine/write_set.h"
 
 namespace keel::engine {
@@ -109,7 +110,7 @@ class OptimisticTransaction final : public OpenTransaction,
   const Isolation isolation_;
   const std::string label_;
   const absl::Duration lock_timeout_;
-  const absl::Duration deadline_;
+  const TimeLimit limit_;
   MemoryShare& share_;
   absl::Mutex mutex_;
   size_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;  // of the share

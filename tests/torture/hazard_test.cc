@@ -386,11 +386,19 @@ class SuccessorTest : public ::testing::Test {
     for (const DiskImage& image : early) {
       ASSERT_THAT(Verdict(image, shape_, before, seed_), IsEmpty()) << "within the recovery";
     }
+    ASSERT_NO_FATAL_FAILURE(ExpectSurvives(world, history, "after the recovery"));
+    // Also what the successor itself was told is durable, in files that it did not make.
+    player.Play({{Operation::kPutSmall, seed_}, {Operation::kCommitSync, seed_}});
+    ASSERT_THAT(player.violation(), IsEmpty());
+    ASSERT_NO_FATAL_FAILURE(ExpectSurvives(world, history, "after a commit of the successor"));
+    player.Close();
+  }
+
+  void ExpectSurvives(const SimFileSystem& world, const History& history, const char* when) {
     for (const bool anything : {false, true}) {
       const DiskImage image = AfterPowerLoss(world.durability(), anything, random_);
-      ASSERT_THAT(Verdict(image, shape_, history, seed_), IsEmpty()) << "after the recovery";
+      ASSERT_THAT(Verdict(image, shape_, history, seed_), IsEmpty()) << when;
     }
-    player.Close();
   }
 
   static Script Work(const Shape& shape, uint64_t seed) {
