@@ -21,7 +21,16 @@ using fault_injection::TraceEvent;
 namespace {
 
 // Recoveries that found a damaged copy of the superblock, and are swept in turn.
-constexpr uint64_t kRepairedOneIn = 4;
+constexpr uint64_t kRepairedOneIn = 2;
+
+// Whether what happens there is made durable by the next sync of a superblock.
+bool WritesSuperblock(const fault_injection::Trace& trace, size_t event) {
+  for (; event < trace.size(); ++event) {
+    if (trace[event].kind != TraceEvent::Kind::kBarrier) continue;
+    return trace[event].purpose == io::SyncPurpose::kSuperblock;
+  }
+  return false;
+}
 
 std::string Describe(const DiskImage& image) {
   std::string text = "\n    the image:";
@@ -73,6 +82,9 @@ bool CrashSweep::Chosen(const Recording& recording, size_t event) {
   const size_t events = recording.trace.size();
   if (recording.depth > 1) {
     const uint64_t points = options_.nested_points;
+    // A recovery writes both copies of the superblock anew, one after the other: who is cut off there leaves one of
+    // them, and the next recovery must not endanger that.
+    if (event < recording.recovered && WritesSuperblock(recording.trace, event)) return true;
     if (event < recording.recovered) return random_.Below(recording.recovered) < points;
     return random_.Below(events - recording.recovered) < points / 2;
   }

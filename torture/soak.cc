@@ -82,6 +82,13 @@ void Soak::AddFaults() {
               .probability = 0.02,
               .times = random_.OneIn(3) ? 0 : 1 + random_.Below(3)});
   }
+  if (random_.OneIn(3)) {  // the log cannot grow, though the tree can
+    plan.Add({.fault = Fault::kNoSpace,
+              .calls = {CallKind::kAllocate},
+              .path_part = "segment",
+              .from_step = random_.Below(400),
+              .times = 0});
+  }
   world_->set_plan(std::move(plan));
 }
 
@@ -138,7 +145,8 @@ std::string Soak::Live(const Script& part) {
   if (faults) AddFaults();
   if (lying_) AddSilentFaults();
   if (full) {
-    world_->set_capacity(world_->used_bytes() + random_.Below(uint64_t{1} << 20));
+    // Of every size from a block on: the small ones are met within a transaction, or a segment.
+    world_->set_capacity(world_->used_bytes() + random_.Below(uint64_t{4096} << random_.Below(9)));
     tally_->Met("little room on the disk");
   }
   std::unique_ptr<SimFileSystem> next;
