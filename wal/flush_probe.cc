@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "base/aligned_buffer.h"
@@ -33,6 +34,22 @@ std::vector<Candidate> Candidates(bool linked_requests) {
   return candidates;
 }
 
+// Noise, then zeros, over the first blocks.
+absl::Status Clear(io::File* file, io::Random* random, const FlushProbeOptions& options,
+                   uint64_t blocks, std::span<std::byte> block) {
+  for (const bool noise : {true, false}) {
+    for (uint64_t i = 0; i < blocks; ++i) {
+      for (size_t at = 0; at < block.size(); at += sizeof(uint64_t)) {
+        const uint64_t bits = noise ? random->Next64() : 0;
+        std::memcpy(&block[at], &bits, sizeof(bits));
+      }
+      KEEL_RETURN_IF_ERROR(file->Write(options.offset + i * block.size(), block));
+    }
+    KEEL_RETURN_IF_ERROR(file->Sync(io::SyncPurpose::kLogSegment));
+  }
+  return absl::OkStatus();
+}
+
 io::FlushMethod Fastest(std::vector<Candidate>* candidates) {
   io::FlushMethod best = candidates->front().method;
   absl::Duration limit = candidates->front().Median() * kClearly;
@@ -48,13 +65,15 @@ io::FlushMethod Fastest(std::vector<Candidate>* candidates) {
 }  // namespace
 
 absl::StatusOr<io::FlushMethod> ProbeFlushMethod(io::File* file, io::Clock* clock,
+                                                 io::Random* random,
                                                  const FlushProbeOptions& options) {
   KEEL_CHECK(options.bytes >= options.block_bytes);
   AlignedBuffer block = AlignedBuffer::Allocate(options.block_bytes);
   if (block.empty()) return absl::ResourceExhaustedError("no memory for the flush probe");
-  std::memset(block.data(), 0, block.size());
-
   std::vector<Candidate> candidates = Candidates(options.linked_requests);
+  const uint64_t blocks =
+      std::min<uint64_t>(options.bytes / options.block_bytes, kRounds * candidates.size());
+  KEEL_RETURN_IF_ERROR(Clear(file, random, options, blocks, block.span()));
   const absl::Duration begin = clock->Now();
   uint64_t offset = 0;
   for (int round = 0; round < kRounds; ++round) {
@@ -66,8 +85,7 @@ absl::StatusOr<io::FlushMethod> ProbeFlushMethod(io::File* file, io::Clock* cloc
       KEEL_RETURN_IF_ERROR(outcome.write);
       KEEL_RETURN_IF_ERROR(outcome.sync);
       candidate.times.push_back(clock->Now() - before);
-      offset = (offset + options.block_bytes) %
-               (options.bytes / options.block_bytes * options.block_bytes);
+      offset = (offset + options.block_bytes) % (blocks * options.block_bytes);
     }
   }
   return Fastest(&candidates);

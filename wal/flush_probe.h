@@ -2,6 +2,10 @@
 //
 // The order differs between devices, kernels and file systems, so it is measured at open: a handful of
 // one-block writes each, in turn, and the medians compared.
+//
+// The segment may hold what a crash left of a frame, all but a piece that should be zeros. Zeros over that piece alone
+// would make the frame whole, and the log longer than the recovery that is under way has found it. So noise goes
+// first, and is durable before the zeros.
 
 #ifndef KEEL_WAL_FLUSH_PROBE_H_
 #define KEEL_WAL_FLUSH_PROBE_H_
@@ -27,6 +31,7 @@ struct FlushProbeOptions {
 // The fastest method; kWriteThenSync unless another one is clearly faster. The zeros written are
 // durable. An error of a write or sync is returned, and that file must not be used.
 absl::StatusOr<io::FlushMethod> ProbeFlushMethod(io::File* file, io::Clock* clock,
+                                                 io::Random* random,
                                                  const FlushProbeOptions& options);
 
 }  // namespace keel::wal

@@ -69,8 +69,9 @@ absl::Status LogWriterImpl::Begin(Segment* segment, Lsn first) {
     probe.bytes = segment->file.bytes - 2 * geometry_.block_bytes;
     probe.block_bytes = geometry_.block_bytes;
     probe.linked_requests = file_system_->backend().name == "io_uring";
-    KEEL_ASSIGN_OR_RETURN(stats_.flush_method, ProbeFlushMethod(segment->file.file.get(),
-                                                                &file_system_->clock(), probe));
+    KEEL_ASSIGN_OR_RETURN(stats_.flush_method,
+                          ProbeFlushMethod(segment->file.file.get(), &file_system_->clock(),
+                                           &file_system_->random(), probe));
   }
   segment->file.header.segment = pool_->last_number_at_open();
   segment_ = segment;

@@ -67,10 +67,19 @@ absl::Status WriteUnusedHeader(io::File* file, const SegmentHeader& header) {
   return file->Write(0, block.span());
 }
 
+// What a crash left of a frame in a file that is made anew must not become whole by zeros over a part of it.
+absl::Status Empty(io::File* file) {
+  KEEL_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
+  if (bytes == 0) return absl::OkStatus();
+  KEEL_RETURN_IF_ERROR(file->Truncate(0));
+  return file->Sync(io::SyncPurpose::kLogSegment);
+}
+
 // The header comes last, so that it proves the zeros; the name after it, so that the name proves both.
 absl::Status FillSegment(io::FileSystem* file_system, const std::filesystem::path& directory,
                          SegmentFile* segment) {
   io::File* const file = segment->file.get();
+  KEEL_RETURN_IF_ERROR(Empty(file));
   KEEL_RETURN_IF_ERROR(file->Truncate(segment->bytes));
   KEEL_RETURN_IF_ERROR(WriteZeros(file, segment->bytes));
   KEEL_RETURN_IF_ERROR(file->Sync(io::SyncPurpose::kLogSegment));
