@@ -2,34 +2,15 @@
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <deque>
 #include <vector>
 
+#include "io/process_barrier.h"
+
 namespace keel::pager {
 namespace {
-
-#if defined(__SANITIZE_THREAD__)
-constexpr bool kThreadSanitizer = true;
-#elif defined(__has_feature)
-constexpr bool kThreadSanitizer = __has_feature(thread_sanitizer);
-#else
-constexpr bool kThreadSanitizer = false;
-#endif
-
-long Membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0); }
-
-// Registers the process, once.
-bool MembarrierWorks() {
-  static const bool works = !kThreadSanitizer &&
-                            Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0 &&
-                            Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
-  return works;
-}
 
 constexpr uint64_t kNobody = UINT64_MAX;
 
@@ -111,7 +92,7 @@ struct GuardDomain::ThreadSlots {
 };
 
 std::shared_ptr<GuardDomain> GuardDomain::Create(GuardBarrier barrier) {
-  const bool asymmetric = barrier == GuardBarrier::kAutomatic && MembarrierWorks();
+  const bool asymmetric = barrier == GuardBarrier::kAutomatic && io::ProcessBarrierWorks();
   return std::shared_ptr<GuardDomain>(new GuardDomain(NextSerial(), asymmetric));
 }
 
@@ -122,7 +103,7 @@ GuardDomain::~GuardDomain() { KEEL_CHECK(slots_->Oldest(kNobody) == kNobody); }
 
 void GuardDomain::Refresh() {
   const uint64_t now = stamp_.load(std::memory_order_seq_cst);
-  if (asymmetric_) KEEL_CHECK(Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0);
+  if (asymmetric_) io::ProcessBarrier();
   const uint64_t oldest = slots_->Oldest(now);
   uint64_t passed = passed_.load(std::memory_order_relaxed);
   while (passed < oldest &&

@@ -19,7 +19,7 @@
 
 namespace keel::wal {
 
-// Where the probe may write (zeros), and what it may take.
+// Where the probe may write (noise, then zeros), and what it may take.
 struct FlushProbeOptions {
   uint64_t offset = 0;  // whole blocks
   uint64_t bytes = 0;   // one block at least

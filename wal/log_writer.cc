@@ -169,7 +169,7 @@ absl::Status LogWriterImpl::EnsureSpares(uint64_t worst_bytes) {
     const bool enough = pool_->spares() >= needed;
     if (enough && file_system_->clock().Now() < next_spares_attempt_) return absl::OkStatus();
   }
-  const absl::Status status = pool_->MakeSpares(std::max(needed, kSparesWanted));
+  absl::Status status = pool_->MakeSpares(std::max(needed, kSparesWanted));
   if (status.ok()) return status;
   if (pool_->spares() < needed) return status;
   absl::MutexLock lock(&mutex_);
@@ -216,7 +216,7 @@ absl::Status LogWriterImpl::Rotate() {
   mutex_.Lock();
   if (!next.ok()) return std::move(next).status();
   while (!gather_->empty() || unsynced_) {
-    const absl::Status status = WriteGathered(/*sync=*/true);
+    absl::Status status = WriteGathered(/*sync=*/true);
     if (status.ok()) continue;
     pool_->Return(*next);
     return status;

@@ -1,7 +1,6 @@
 // A recovery must not make whole what a crash left of a frame: it has found the log to end before it, has perhaps told
 // somebody so, and the recovery after it would find one commit more.
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -38,8 +37,6 @@ struct Opened {
 
 Opened Open(const DiskImage& image) {
   SimFileSystem world({.keep_trace = true}, image);
-  History history;
-  Player player(&world, TinyShape(), &history);
   const auto database = Database::Open("/db", TinyShape().Options(&world));
   EXPECT_TRUE(database.ok()) << database.status();
   Opened opened{.start = image, .trace = world.trace()};
