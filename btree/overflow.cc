@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/checksum.h"
 #include "base/codec.h"
+#include "base/disk_full.h"
 #include "base/status.h"
 
 namespace keel::btree {
@@ -18,7 +19,7 @@ using pager::PageSink;
 using pager::PageSource;
 
 constexpr size_t kChunkBytes = size_t{256} << 10;  // moved at a time
-constexpr size_t kMaxRejectedRuns = 1024;  // asked for in vain before space counts as too torn
+constexpr uint64_t kWholePages = 16;               // a value of so many is not torn
 constexpr int kReadAttempts = 3;
 // Longest encodings: value bytes, number of runs, birth, table checksum; and of one run.
 constexpr size_t kFixedBytes = VarintBytes(kMaxValueBytes) + 2 + 8 + 8;
@@ -75,7 +76,7 @@ absl::Status ParseExtent(std::string_view bytes, uint32_t page_bytes, Extent* ex
   return absl::OkStatus();
 }
 
-// Collects runs for a value: as few as its description has room for.
+// Collects runs for a value: no more than its description has room for.
 class RunCollector {
  public:
   RunCollector(PageSink& pages, uint64_t wanted)
@@ -86,52 +87,45 @@ class RunCollector {
   // On an error nothing is held any more.
   absl::StatusOr<std::vector<PageRun>> Collect() {
     const absl::Status status = Fill();
-    Drop(&rejected_);
     if (status.ok()) return std::move(runs_);
-    Drop(&runs_);
+    for (const PageRun& run : runs_) pages_.DropRun(run, pages_.current_epoch());
     return status;
   }
 
  private:
   absl::Status Fill() {
-    uint64_t held = 0;
-    while (held < wanted_) {
-      KEEL_ASSIGN_OR_RETURN(const PageRun run, pages_.CreateRun(wanted_ - held));
-      held += run.count;
+    for (uint64_t rest = wanted_; rest > 0;) {
+      if (runs_.size() == max_runs_) return TooTorn(rest);
+      KEEL_ASSIGN_OR_RETURN(const PageRun run, pages_.CreateRun({ShortestRun(rest), rest}));
+      rest -= run.count;
       if (!runs_.empty() && runs_.back().first.value + runs_.back().count == run.first.value) {
         runs_.back().count += run.count;
       } else {
         runs_.push_back(run);
       }
-      if (runs_.size() > max_runs_) held -= RejectShortest();
-      if (rejected_.size() > kMaxRejectedRuns) {
-        return MakeStatus(absl::StatusCode::kResourceExhausted,
-                          "free space is too torn for a large value of %d pages", wanted_);
-      }
     }
     return absl::OkStatus();
   }
 
-  uint64_t RejectShortest() {
-    const auto shortest = std::min_element(
-        runs_.begin(), runs_.end(),
-        [](const PageRun& one, const PageRun& other) { return one.count < other.count; });
-    const uint64_t count = shortest->count;
-    rejected_.push_back(*shortest);
-    runs_.erase(shortest);
-    return count;
+  // With no run shorter than that, what is left fits into the runs that are left.
+  uint64_t ShortestRun(uint64_t rest) const {
+    const uint64_t runs_left = max_runs_ - runs_.size();
+    return std::max((rest + runs_left - 1) / runs_left, std::min(rest, kWholePages));
   }
 
-  void Drop(std::vector<PageRun>* runs) {
-    for (const PageRun& run : *runs) pages_.DropRun(run, pages_.current_epoch());
-    runs->clear();
+  // Only where the file could not grow: else no run would have been as short.
+  absl::Status TooTorn(uint64_t rest) const {
+    return MarkDiskFull(MakeStatus(
+        absl::StatusCode::kResourceExhausted,
+        "free space is too torn for a large value of %d pages: %d runs, as many as it may "
+        "have, lack %d of them, and the file cannot grow",
+        wanted_, max_runs_, rest));
   }
 
   PageSink& pages_;
   const uint64_t wanted_;
   const size_t max_runs_;
   std::vector<PageRun> runs_;
-  std::vector<PageRun> rejected_;
 };
 
 // The pages of the runs, numbered through.

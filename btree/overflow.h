@@ -6,7 +6,7 @@
 // holds one checksum a page, seeded with database, page id and birth: a partial read checks what it touches.
 // A value of one page has no table: what would be its checksum is the page's.
 // Several runs are allowed, one huge run is never demanded; but their description must fit in
-// MaxExtentBytes: short runs are given back for longer ones when they would be too many.
+// MaxExtentBytes, so no run is shorter than lets the rest of the value fit into the runs that are left.
 
 #ifndef KEEL_BTREE_OVERFLOW_H_
 #define KEEL_BTREE_OVERFLOW_H_

@@ -101,7 +101,8 @@ absl::Status Creator::WriteCheckpoint(io::File& file, pager::SpaceMap& space,
   pager::Catalogue catalogue;
   catalogue.keyspaces.push_back(
       {kDefaultKeyspace, std::string(kDefaultKeyspaceName), pager::TreeRoot{}});
-  KEEL_ASSIGN_OR_RETURN(const pager::PageRun run, space.Allocate(1, pager::SpaceUse::kCheckpoint));
+  KEEL_ASSIGN_OR_RETURN(const pager::PageRun run,
+                        space.AllocateAny(1, pager::SpaceUse::kCheckpoint));
   pager::PageSet born;
   born.Insert(run.first);
   KEEL_ASSIGN_OR_RETURN(catalogue.groups,

@@ -13,12 +13,6 @@ namespace {
 constexpr uint64_t kSlackBytesMax = uint64_t{64} << 20;
 constexpr int kGrowthPause = 64;
 
-// How short a run may be, as long as the file can grow. Values are not torn into more than some
-// dozens of runs; up to 16 pages they are not torn at all.
-uint64_t ShortestRun(uint64_t pages) {
-  return std::min(pages, std::max<uint64_t>(SpaceSearch::kLongRun, pages / 32));
-}
-
 }  // namespace
 
 GroupedSpaceMap::GroupedSpaceMap(io::File* file, uint64_t page_count, uint64_t end,
@@ -43,28 +37,30 @@ GroupedSpaceMap::GroupedSpaceMap(io::File* file, uint64_t page_count, uint64_t e
 
 // --- allocation ---
 
-absl::StatusOr<PageRun> GroupedSpaceMap::Allocate(uint64_t max_pages, SpaceUse use) {
-  return AllocateRun(ShortestRun(max_pages), max_pages, use);
+absl::StatusOr<PageRun> GroupedSpaceMap::Allocate(const RunSize& size, SpaceUse use) {
+  // Slots and superblocks cut a group: a longer run would be grown for without end.
+  const uint64_t least = std::min(size.least, layout_.pages_per_group() / 2);
+  return AllocateRun({least, size.most}, Choice::kLongest, use);
 }
 
 absl::StatusOr<PageRun> GroupedSpaceMap::AllocateAny(uint64_t max_pages, SpaceUse use) {
-  return AllocateRun(1, max_pages, use);
+  return AllocateRun({1, max_pages}, Choice::kNext, use);
 }
 
-absl::StatusOr<PageRun> GroupedSpaceMap::AllocateRun(uint64_t least, uint64_t max_pages,
+absl::StatusOr<PageRun> GroupedSpaceMap::AllocateRun(const RunSize& size, Choice choice,
                                                      SpaceUse use) {
-  KEEL_CHECK(max_pages > 0);
+  KEEL_CHECK(size.least > 0 && size.least <= size.most);
   const absl::MutexLock lock(&mutex_);
   for (;;) {
-    PageRun run = TakeAbove(SoftFloor(use), least, max_pages);
+    PageRun run = TakeAbove(SoftFloor(use), size, choice);
     if (run.count > 0) return run;
-    const absl::Status grown = GrowFor(use, least, max_pages);
+    const absl::Status grown = GrowFor(use, size);
     if (grown.ok()) continue;
     KEEL_RETURN_IF_ERROR(failed_sync_);
     // Short of space, any run will do.
-    run = TakeAbove(HardFloor(use), 1, max_pages);
+    run = TakeAbove(HardFloor(use), {1, size.most}, choice);
     if (run.count > 0) return run;
-    return absl::IsResourceExhausted(grown) ? Full(max_pages, grown) : grown;
+    return absl::IsResourceExhausted(grown) ? Full(size.most, grown) : grown;
   }
 }
 
@@ -72,15 +68,15 @@ absl::Status GroupedSpaceMap::GrowAhead() {
   const absl::MutexLock lock(&mutex_);
   const uint64_t half = growth_.StepPages(end_) / 2;
   if (options_.read_only || free_ >= ReservePages() + half) return absl::OkStatus();
-  return GrowFor(SpaceUse::kOrdinary, half, half);
+  return GrowFor(SpaceUse::kOrdinary, {half, half});
 }
 
-absl::Status GroupedSpaceMap::GrowFor(SpaceUse use, uint64_t least, uint64_t most) {
+absl::Status GroupedSpaceMap::GrowFor(SpaceUse use, const RunSize& size) {
   if (use == SpaceUse::kDelete && growth_pause_ > 0) {
     --growth_pause_;
     return absl::ResourceExhaustedError("it could not just now");
   }
-  const uint64_t needed = SoftFloor(use) + least;
+  const uint64_t needed = SoftFloor(use) + size.least;
   const uint64_t short_of = needed - std::min(free_, needed);
   const uint64_t step_max = options_.growth_bytes_max / options_.page_bytes;
   uint64_t least_growth = 1;
@@ -92,7 +88,7 @@ absl::Status GroupedSpaceMap::GrowFor(SpaceUse use, uint64_t least, uint64_t mos
     }
     if (least_growth > std::max(step_max, SpaceLayout::kShortestGroup)) return status;
   }
-  return Grow(least_growth, std::max({short_of, std::min(most, step_max), least_growth}));
+  return Grow(least_growth, std::max({short_of, std::min(size.most, step_max), least_growth}));
 }
 
 uint64_t GroupedSpaceMap::ReservePages() const {
@@ -118,17 +114,18 @@ uint64_t GroupedSpaceMap::SoftFloor(SpaceUse use) const {
   return use == SpaceUse::kCheckpoint ? 0 : ReservePages();
 }
 
-PageRun GroupedSpaceMap::TakeAbove(uint64_t floor, uint64_t least, uint64_t most) {
+PageRun GroupedSpaceMap::TakeAbove(uint64_t floor, const RunSize& size, Choice choice) {
   // Loading a group can show that fewer pages are free than was thought.
   const auto ready = [this](SpaceGroup& group) {
     mutex_.AssertHeld();
     return Load(group).ok();
   };
-  while (free_ >= floor + least) {
+  while (free_ >= floor + size.least) {
     const uint64_t free_before = free_;
-    const uint64_t pages = std::min(most, free_ - floor);
-    const PageRun run = least == 1 ? search_.TakeSome(groups_, pages, ready)
-                                   : search_.TakeRun(groups_, least, pages, ready);
+    const uint64_t pages = std::min(size.most, free_ - floor);
+    const PageRun run = choice == Choice::kNext
+                            ? search_.TakeSome(groups_, pages, ready)
+                            : search_.TakeRun(groups_, {size.least, pages}, ready);
     free_ -= run.count;
     if (run.count > 0 || free_ == free_before) return run;
   }

@@ -30,7 +30,7 @@ class GroupedSpaceMap final : public SpaceMap {
   GroupedSpaceMap(io::File* file, uint64_t page_count, uint64_t end,
                   const std::vector<GroupEntry>& directory, const SpaceMapOptions& options);
 
-  absl::StatusOr<PageRun> Allocate(uint64_t max_pages, SpaceUse use) override;
+  absl::StatusOr<PageRun> Allocate(const RunSize& size, SpaceUse use) override;
   absl::StatusOr<PageRun> AllocateAny(uint64_t max_pages, SpaceUse use) override;
   void Free(const PageRun& run) override;
   void Free(const PageSet& pages) override;
@@ -66,12 +66,13 @@ class GroupedSpaceMap final : public SpaceMap {
   // Free pages that stay free whatever happens, and that stay free as long as the file can grow.
   uint64_t HardFloor(SpaceUse use) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t SoftFloor(SpaceUse use) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<PageRun> AllocateRun(uint64_t least, uint64_t most, SpaceUse use)
+  // Which run is taken, of those that are long enough: the sweep's next one, or the longest.
+  enum class Choice : uint8_t { kNext, kLongest };
+  absl::StatusOr<PageRun> AllocateRun(const RunSize& size, Choice choice, SpaceUse use)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  PageRun TakeAbove(uint64_t floor, uint64_t least, uint64_t most)
+  PageRun TakeAbove(uint64_t floor, const RunSize& size, Choice choice)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status GrowFor(SpaceUse use, uint64_t least, uint64_t most)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status GrowFor(SpaceUse use, const RunSize& size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Grow(uint64_t least, uint64_t wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetEnd(uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Full(uint64_t wanted, const absl::Status& why) const

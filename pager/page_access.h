@@ -112,8 +112,9 @@ class PageSink : public PageSource {
   // The page belongs to no later version.
   virtual void Drop(PageId id, Epoch birth) = 0;
 
-  // Space for large values: 1 to `max_pages` consecutive raw pages, born in the current epoch.
-  virtual absl::StatusOr<PageRun> CreateRun(uint64_t max_pages) = 0;
+  // Space for large values: consecutive raw pages, born in the current epoch, `size.most` at the most.
+  // Fewer than `size.least` only where the disk has no longer run (SpaceMap::Allocate).
+  virtual absl::StatusOr<PageRun> CreateRun(const RunSize& size) = 0;
   // Writes raw pages of a run just created, through to the file.
   virtual absl::Status WriteRaw(PageId first, std::span<const std::byte> data) = 0;
   virtual void DropRun(const PageRun& run, Epoch birth) = 0;

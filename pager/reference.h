@@ -66,6 +66,12 @@ struct PageRun {
   friend bool operator==(const PageRun&, const PageRun&) = default;
 };
 
+// How many pages a run is to have.
+struct RunSize {
+  uint64_t least = 1;
+  uint64_t most = 1;
+};
+
 }  // namespace keel::pager
 
 #endif  // KEEL_PAGER_REFERENCE_H_

@@ -15,6 +15,7 @@
 //
 // Freed space goes first, low ids first; the file grows only when there is none left above the
 // reserve. Large values are the exception: they grow the file rather than be torn into splinters.
+// Short of space they get the longest runs that there are.
 //
 // One checkpoint, with what its catalogue needs:
 //
@@ -95,13 +96,14 @@ class SpaceMap {
                                                         const SpaceMapOptions& options);
   virtual ~SpaceMap() = default;
 
-  // 1 to `max_pages` consecutive free pages; grows the file when there are none (M4), which waits
-  // for a sync. Prefers ids that follow the last ones handed out. ResourceExhausted (IsDiskFull) says
-  // what is full and what would free space; other errors are the growth's: see failed_sync. DataLoss: all
-  // that is left is damaged.
-  virtual absl::StatusOr<PageRun> Allocate(uint64_t max_pages, SpaceUse use) = 0;
-  // The same for pages that need not lie together: takes what is free before it grows the file, however
-  // short the runs are.
+  // Consecutive free pages, at most `size.most`. Grows the file (M4), which waits for a sync, rather
+  // than give fewer than `size.least`; where it cannot grow, about the longest run that there is, be it of
+  // one page. ResourceExhausted (IsDiskFull) says what is full and what would free space; other errors are
+  // the growth's: see failed_sync. DataLoss: all that is left is damaged.
+  // REQUIRES: 0 < least <= most. More than half of a group is not asked of one run.
+  virtual absl::StatusOr<PageRun> Allocate(const RunSize& size, SpaceUse use) = 0;
+  // 1 to `max_pages` consecutive pages, for pages that need not lie together: takes what is free before it
+  // grows the file, however short the runs are. Prefers ids that follow the last ones handed out.
   virtual absl::StatusOr<PageRun> AllocateAny(uint64_t max_pages, SpaceUse use) = 0;
   // Gives ids back to the live map; no I/O. REQUIRES: R4 and R5 hold for them: they were handed out
   // and never became durable, or have died in the last durable checkpoint. A page that was free
@@ -116,7 +118,7 @@ class SpaceMap {
   virtual absl::Status GrowAhead() = 0;
 
   // Pages kept for the catalogue once more and for the edge paths of a delete; slack is added
-  // (design: reserve). They are part of the file and allocated on disk, but not written with zeros.
+  // (design: reserve). They are part of the file and allocated on disk (docs/decisions/0008).
   virtual void SetReserve(uint64_t checkpoint_pages, uint64_t delete_pages) = 0;
   // Whether deletes or checkpoints have taken from it.
   virtual bool BelowReserve() const = 0;

@@ -43,14 +43,14 @@ bool SpaceSearch::Refill(Groups& groups, Ready ready) {
   return false;
 }
 
-PageRun SpaceSearch::TakeRun(Groups& groups, uint64_t least, uint64_t most, Ready ready) {
+PageRun SpaceSearch::TakeRun(Groups& groups, const RunSize& size, Ready ready) {
   PageRun run;
-  for (uint64_t wanted = most; run.count == 0; wanted = std::max(wanted / 2, least)) {
+  for (uint64_t wanted = size.most; run.count == 0; wanted = std::max(wanted / 2, size.least)) {
     run = run_.count >= wanted ? run_ : Find(groups, PageId{}, wanted, ready);
-    if (wanted == least) break;
+    if (wanted == size.least) break;
   }
   if (run.count == 0) return {};
-  run.count = std::min(run.count, most);
+  run.count = std::min(run.count, size.most);
   if (Overlap(run, run_)) {  // the sweep finds the rest again
     cursor_ = std::min(cursor_, run_.first);
     run_ = {};

@@ -5,7 +5,8 @@
 // pages, then takes whatever is free. Restart, once a checkpoint, begins again at the low end, which
 // keeps the file compact. Nothing is skipped for good: as long as a page is free, one is found.
 //
-// Several pages at once come from the first run that is long enough.
+// Several pages at once come from the first run that is long enough for all, then for half of them, and
+// so on.
 
 #ifndef KEEL_PAGER_SPACE_SEARCH_H_
 #define KEEL_PAGER_SPACE_SEARCH_H_
@@ -36,9 +37,9 @@ class SpaceSearch {
 
   // Takes 1 to `most` consecutive pages. Count 0: nothing is free.
   PageRun TakeSome(Groups& groups, uint64_t most, Ready ready);
-  // Takes at least `least`, at most `most` consecutive pages, as many as it finds without looking
-  // everywhere for more. Count 0: there is no such run.
-  PageRun TakeRun(Groups& groups, uint64_t least, uint64_t most, Ready ready);
+  // Takes as many consecutive pages: more than half of the longest run that there is, or `size.most`.
+  // Count 0: there is no run of `size.least`.
+  PageRun TakeRun(Groups& groups, const RunSize& size, Ready ready);
   // The next sweep begins at the low end.
   void Restart();
 

@@ -167,10 +167,10 @@ MutablePage WriteSession::Change(PageHandle page) {
 
 void WriteSession::Drop(PageId id, Epoch birth) { DropRun(PageRun{id, 1}, birth); }
 
-absl::StatusOr<PageRun> WriteSession::CreateRun(uint64_t max_pages) {
+absl::StatusOr<PageRun> WriteSession::CreateRun(const RunSize& size) {
   if (cache_->retired() >= kRetiredBatch) TakeBackRetired();
-  absl::StatusOr<PageRun> run = space_->Allocate(max_pages, space_use_);
-  if (IsDiskFull(run.status()) && TakeBackRetired()) run = space_->Allocate(max_pages, space_use_);
+  absl::StatusOr<PageRun> run = space_->Allocate(size, space_use_);
+  if (IsDiskFull(run.status()) && TakeBackRetired()) run = space_->Allocate(size, space_use_);
   KEEL_RETURN_IF_ERROR(run.status());
   levels_.back().born.InsertRun(run->first, run->count);
   return run;

@@ -71,7 +71,7 @@ class WriteSession final : public PageSink {
   MutablePage Create(PageKind kind, uint8_t level, KeyspaceId keyspace) override;
   MutablePage Change(PageHandle page) override;
   void Drop(PageId id, Epoch birth) override;
-  absl::StatusOr<PageRun> CreateRun(uint64_t max_pages) override;
+  absl::StatusOr<PageRun> CreateRun(const RunSize& size) override;
   absl::Status WriteRaw(PageId first, std::span<const std::byte> data) override {
     return cache_->WriteRaw(first, data);
   }

@@ -190,10 +190,11 @@ void FakePages::Drop(PageId id, Epoch birth) {
   page.death = epoch_;
 }
 
-absl::StatusOr<PageRun> FakePages::CreateRun(uint64_t max_pages) {
-  KEEL_CHECK(max_pages > 0);
+absl::StatusOr<PageRun> FakePages::CreateRun(const pager::RunSize& size) {
+  KEEL_CHECK(size.least > 0 && size.least <= size.most);
   if (IsTurn(&fail_create_run_)) return absl::ResourceExhaustedError("injected: no space");
-  const PageRun run{PageId{next_id_}, std::min(max_pages, max_run_pages_)};
+  const uint64_t wanted = least_runs_ ? size.least : size.most;
+  const PageRun run{PageId{next_id_}, std::min(wanted, max_run_pages_)};
   for (uint64_t i = 0; i < run.count; ++i) MakePage(PageId{next_id_++}).raw = true;
   ++next_id_;  // runs do not touch
   return run;

@@ -41,6 +41,8 @@ class FakePages : public pager::PageSink {
   void Damage(PageId id) { damaged_.insert(id.value); }
   void Heal(PageId id) { damaged_.erase(id.value); }
   void set_max_run_pages(uint64_t pages) { max_run_pages_ = pages; }
+  // Runs have as few pages as was allowed.
+  void set_least_runs() { least_runs_ = true; }
   // Reserve fails above this many pages.
   void set_max_reserve(size_t pages) { max_reserve_ = pages; }
   // As a rollback does: pages of the current epoch are dropped, and drops of this epoch forgotten.
@@ -75,7 +77,7 @@ class FakePages : public pager::PageSink {
   pager::MutablePage Create(pager::PageKind kind, uint8_t level, KeyspaceId keyspace) override;
   pager::MutablePage Change(pager::PageHandle page) override;
   void Drop(PageId id, Epoch birth) override;
-  absl::StatusOr<pager::PageRun> CreateRun(uint64_t max_pages) override;
+  absl::StatusOr<pager::PageRun> CreateRun(const pager::RunSize& size) override;
   absl::Status WriteRaw(PageId first, std::span<const std::byte> data) override;
   void DropRun(const pager::PageRun& run, Epoch birth) override;
 
@@ -100,6 +102,7 @@ class FakePages : public pager::PageSink {
   uint64_t next_id_ = 100;
   size_t reserved_ = 0;
   size_t max_reserve_ = SIZE_MAX;
+  bool least_runs_ = false;
   uint64_t max_run_pages_ = UINT64_MAX;
   uint64_t created_ = 0;
   uint64_t pinned_ = 0;

@@ -118,6 +118,22 @@ TEST(OverflowTest, TornSpaceIsSaidAndGivenBack) {
   EXPECT_EQ(pages.Live().size(), live);
 }
 
+// Free space in a thousand pieces once made large values fail on a disk with room: runs were asked for
+// that could be shorter than a value of so many pages can do with.
+TEST(OverflowTest, AsLongAsRunsAreAsLongAsWasAskedForNoValueIsTooTorn) {
+  for (const uint32_t page_bytes : {512U, 4096U, 65536U}) {
+    for (const size_t pages_wanted : {1U, 2U, 15U, 17U, 100U, 1000U, 5000U}) {
+      if (pages_wanted * page_bytes > btree::kMaxValueBytes) continue;
+      FakePages pages(page_bytes);
+      pages.set_least_runs();
+      const std::string value(pages_wanted * page_bytes, 'v');
+      const auto extent = btree::WriteExtent(pages, value);
+      ASSERT_TRUE(extent.ok()) << extent.status();
+      EXPECT_TRUE(btree::CheckExtent(btree::EncodeExtent(*extent), page_bytes).ok());
+    }
+  }
+}
+
 TEST(OverflowTest, AnyFailureDropsAll) {
   for (int n = 1; n <= 3; ++n) {
     FakePages pages(512);

@@ -85,7 +85,7 @@ class SpaceFixture {
   }
 
   PageId AllocateOne(SpaceUse use = SpaceUse::kOrdinary) {
-    const absl::StatusOr<PageRun> run = map->Allocate(1, use);
+    const absl::StatusOr<PageRun> run = map->AllocateAny(1, use);
     EXPECT_TRUE(run.ok()) << run.status();
     return run.ok() ? run->first : PageId{};
   }

@@ -47,14 +47,15 @@ TEST_P(SpaceGrowthTest, M4AnErrorAtAnyStepHandsNothingOut) {
     });
     const uint64_t pages = f.map->page_count();
     absl::StatusOr<PageRun> run;
-    while ((run = f.map->Allocate(1, SpaceUse::kOrdinary)).ok()) ASSERT_LT(run->first.value, pages);
+    while ((run = f.map->AllocateAny(1, SpaceUse::kOrdinary)).ok())
+      ASSERT_LT(run->first.value, pages);
     EXPECT_TRUE(absl::IsUnavailable(run.status())) << run.status();
     EXPECT_EQ(f.map->page_count(), pages);
 
     // A failed sync is final; another error is not.
     f.file->set_fault(nullptr);
     EXPECT_EQ(f.map->failed_sync().ok(), kind != Kind::kSync);
-    EXPECT_EQ(f.map->Allocate(1, SpaceUse::kOrdinary).ok(), kind != Kind::kSync);
+    EXPECT_EQ(f.map->AllocateAny(1, SpaceUse::kOrdinary).ok(), kind != Kind::kSync);
   }
 }
 
@@ -69,7 +70,8 @@ TEST_P(SpaceGrowthTest, G4ASyncThatMeetsAFullDiskIsNotTriedAgainWithLess) {
   });
   const uint64_t pages = f.map->page_count();
   absl::StatusOr<PageRun> run;
-  while ((run = f.map->Allocate(1, SpaceUse::kOrdinary)).ok()) ASSERT_LT(run->first.value, pages);
+  while ((run = f.map->AllocateAny(1, SpaceUse::kOrdinary)).ok())
+    ASSERT_LT(run->first.value, pages);
   EXPECT_EQ(syncs, 1);
   EXPECT_FALSE(f.map->failed_sync().ok());
   EXPECT_EQ(f.map->page_count(), pages);
@@ -88,7 +90,7 @@ TEST_P(SpaceGrowthTest, G4WhoAsksForAFailedSyncWaitsForTheGrowthUnderWay) {
     return absl::UnavailableError("injected");
   });
   std::thread grower([&] {
-    while (f.map->Allocate(1, SpaceUse::kOrdinary).ok()) {
+    while (f.map->AllocateAny(1, SpaceUse::kOrdinary).ok()) {
     }
   });
   in_sync.WaitForNotification();
@@ -132,7 +134,7 @@ TEST_P(SpaceGrowthTest, LessIsTakenWhenThereIsNoRoomForAStep) {
   f.Create();
   f.file->set_capacity((f.page_count + 21) * GetParam());
   absl::StatusOr<PageRun> run;
-  while ((run = f.map->Allocate(1, SpaceUse::kOrdinary)).ok()) {
+  while ((run = f.map->AllocateAny(1, SpaceUse::kOrdinary)).ok()) {
   }
   EXPECT_EQ(f.map->page_count(), f.page_count + 21);
   EXPECT_TRUE(absl::IsResourceExhausted(run.status()));
@@ -217,7 +219,7 @@ TEST_P(SpaceGrowthTest, ThePageLimitHolds) {
   f.options.page_count_max = 2500;
   f.Create();
   absl::StatusOr<PageRun> run;
-  while ((run = f.map->Allocate(7, SpaceUse::kOrdinary)).ok()) {
+  while ((run = f.map->Allocate({7, 7}, SpaceUse::kOrdinary)).ok()) {
     ASSERT_LE(run->first.value + run->count, 2500U);
   }
   EXPECT_TRUE(absl::IsResourceExhausted(run.status()));
@@ -232,7 +234,7 @@ TEST(SpaceGrowthDamageTest, GrowthLeavesADamagedLastGroupBehindOrIsRefused) {
     f.file->FlipBit(f.SlotOffset(0, f.directory[0].slot) + 80, 1);
     f.options.growth_bytes_max = (reaches ? 4000 : 100) * 512;
     KEEL_EXPECT_OK(f.Open());
-    const absl::StatusOr<PageRun> run = f.map->Allocate(1, SpaceUse::kOrdinary);
+    const absl::StatusOr<PageRun> run = f.map->AllocateAny(1, SpaceUse::kOrdinary);
     if (reaches) {
       ASSERT_TRUE(run.ok()) << run.status();
       EXPECT_GE(run->first.value, PagesPerGroup(512));

@@ -39,7 +39,7 @@ TEST_P(SpaceMapTest, M2NeverHandsOutSuperblocksSlotsOrAPageTwice) {
   std::set<uint64_t> seen;
   for (int i = 0; i < 3000; ++i) {
     const absl::StatusOr<PageRun> run =
-        f.map->Allocate(1 + static_cast<uint64_t>(i) % 5, SpaceUse::kOrdinary);
+        f.map->AllocateAny(1 + static_cast<uint64_t>(i) % 5, SpaceUse::kOrdinary);
     ASSERT_TRUE(run.ok()) << run.status();
     for (uint64_t p = run->first.value; p < run->first.value + run->count; ++p) {
       EXPECT_TRUE(seen.insert(p).second) << p;
@@ -98,7 +98,7 @@ TEST_P(SpaceMapTest, ValuesGetWholeRunsOrGrowthAndSplintersOnlyOnAFullDisk) {
   PageSet freed;
   for (size_t i = 0; i < 1000; i += 2) freed.Insert(pages[i]);
   f.map->Free(freed);
-  const absl::StatusOr<PageRun> run = f.map->Allocate(12, SpaceUse::kOrdinary);
+  const absl::StatusOr<PageRun> run = f.map->Allocate({12, 12}, SpaceUse::kOrdinary);
   ASSERT_TRUE(run.ok()) << run.status();
   EXPECT_EQ(run->count, 12U);
   EXPECT_GT(run->first, pages[999]);
@@ -106,11 +106,42 @@ TEST_P(SpaceMapTest, ValuesGetWholeRunsOrGrowthAndSplintersOnlyOnAFullDisk) {
   f.file->set_capacity(f.map->page_count() * GetParam());
   uint64_t shortest = 12;
   for (int i = 0; i < 200; ++i) {
-    const absl::StatusOr<PageRun> next = f.map->Allocate(12, SpaceUse::kOrdinary);
+    const absl::StatusOr<PageRun> next = f.map->Allocate({12, 12}, SpaceUse::kOrdinary);
     ASSERT_TRUE(next.ok()) << next.status();
     shortest = std::min(shortest, next->count);
   }
   EXPECT_EQ(shortest, 1U);
+}
+
+TEST_P(SpaceMapTest, AFileThatCanGrowGrowsRatherThanGiveAShorterRun) {
+  SpaceFixture f(GetParam());
+  f.Create();
+  const std::vector<PageId> pages = f.AllocateMany(4000);
+  PageSet freed;
+  for (size_t i = 0; i < pages.size(); ++i) {
+    if (i % 20 != 0) freed.Insert(pages[i]);  // two hundred runs of 19, and shorter ones
+  }
+  f.map->Free(freed);
+  for (int i = 0; i < 3; ++i) {
+    const absl::StatusOr<PageRun> run = f.map->Allocate({20, 100}, SpaceUse::kOrdinary);
+    ASSERT_TRUE(run.ok()) << run.status();
+    EXPECT_GE(run->count, 20U);
+  }
+  const absl::StatusOr<PageRun> found = f.map->Allocate({19, 19}, SpaceUse::kOrdinary);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_LT(found->first, pages.back()) << "there was one";
+}
+
+// What is asked for may be more than any group has: the answer is a shorter run, not growth without end.
+TEST(SpaceMapRunTest, NoMoreThanHalfAGroupIsAskedOfOneRun) {
+  SpaceFixture f(4096);
+  f.Create();
+  const uint64_t group = f.layout.pages_per_group();
+  const absl::StatusOr<PageRun> run = f.map->Allocate({2 * group, 2 * group}, SpaceUse::kOrdinary);
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_GE(run->count, group / 2);
+  EXPECT_LT(run->count, group);
+  EXPECT_LT(f.map->page_count(), 4 * group);
 }
 
 TEST_P(SpaceMapTest, ARunGivenBackIsFoundThoughThereWasNoneBefore) {
@@ -121,7 +152,7 @@ TEST_P(SpaceMapTest, ARunGivenBackIsFoundThoughThereWasNoneBefore) {
   for (size_t i = 0; i < 400; i += 2) freed.Insert(pages[i]);
   f.map->Free(freed);
   const auto allocate = [&] {
-    const absl::StatusOr<PageRun> run = f.map->Allocate(12, SpaceUse::kOrdinary);
+    const absl::StatusOr<PageRun> run = f.map->Allocate({12, 12}, SpaceUse::kOrdinary);
     EXPECT_TRUE(run.ok()) << run.status();
     return *run;
   };
@@ -138,15 +169,15 @@ TEST_P(SpaceMapTest, WhatIsGivenBackToAFullFileIsFound) {
   f.Create();
   f.file->set_capacity(f.page_count * GetParam());
   std::vector<PageId> pages;
-  for (absl::StatusOr<PageRun> run; (run = f.map->Allocate(1, SpaceUse::kCheckpoint)).ok();) {
+  for (absl::StatusOr<PageRun> run; (run = f.map->AllocateAny(1, SpaceUse::kCheckpoint)).ok();) {
     pages.push_back(run->first);
   }
   EXPECT_EQ(f.map->stats().free_pages, 0U);
   for (const uint64_t count : {1U, 2U}) {
     const PageRun run{pages[1], count};  // 12 pages of 64 KiB are all there are
-    EXPECT_FALSE(f.map->Allocate(count, SpaceUse::kCheckpoint).ok());
+    EXPECT_FALSE(f.map->Allocate({count, count}, SpaceUse::kCheckpoint).ok());
     f.map->Free(run);
-    const absl::StatusOr<PageRun> again = f.map->Allocate(count, SpaceUse::kCheckpoint);
+    const absl::StatusOr<PageRun> again = f.map->Allocate({count, count}, SpaceUse::kCheckpoint);
     ASSERT_TRUE(again.ok()) << again.status();
     EXPECT_EQ(*again, run);
   }
@@ -160,7 +191,8 @@ TEST_P(SpaceMapTest, ALargeRunComesInFewPieces) {
   uint64_t left = 5000;
   int pieces = 0;
   for (; left > 0; ++pieces) {
-    const absl::StatusOr<PageRun> run = f.map->Allocate(left, SpaceUse::kOrdinary);
+    const absl::StatusOr<PageRun> run =
+        f.map->Allocate({(left + 15) / 16, left}, SpaceUse::kOrdinary);
     ASSERT_TRUE(run.ok()) << run.status();
     ASSERT_LE(run->count, left);
     left -= run->count;
@@ -200,7 +232,7 @@ TEST_P(SpaceMapTest, TheReserveIsForDeletesAndTheCheckpoint) {
   const auto take_all = [&](SpaceUse use) {
     uint64_t taken = 0;
     absl::StatusOr<PageRun> run;
-    for (; (run = f.map->Allocate(1, use)).ok(); ++taken) {
+    for (; (run = f.map->AllocateAny(1, use)).ok(); ++taken) {
     }
     EXPECT_TRUE(absl::IsResourceExhausted(run.status())) << run.status();
     EXPECT_THAT(std::string(run.status().message()), HasSubstr("/memory/keel.data: no space"));
@@ -211,7 +243,7 @@ TEST_P(SpaceMapTest, TheReserveIsForDeletesAndTheCheckpoint) {
   EXPECT_EQ(take_all(SpaceUse::kCheckpoint), 5U);
   // Writing resumes by itself.
   f.file->set_capacity(UINT64_MAX);
-  EXPECT_TRUE(f.map->Allocate(1, SpaceUse::kOrdinary).ok());
+  EXPECT_TRUE(f.map->AllocateAny(1, SpaceUse::kOrdinary).ok());
 }
 
 TEST_P(SpaceMapTest, ReadOnlyGrowthIsImagined) {
@@ -240,7 +272,8 @@ TEST(SpaceMapThreadsTest, NothingIsHandedOutTwice) {
     std::vector<PageRun> mine;
     for (int i = 0; i < 2000; ++i) {
       if (mine.empty() || random() % 5 < 3) {
-        const absl::StatusOr<PageRun> run = f.map->Allocate(1 + random() % 20, SpaceUse::kOrdinary);
+        const absl::StatusOr<PageRun> run =
+            f.map->Allocate({1, 1 + random() % 20}, SpaceUse::kOrdinary);
         ASSERT_TRUE(run.ok()) << run.status();
         const std::lock_guard lock(mutex);
         for (uint64_t p = 0; p < run->count; ++p) {

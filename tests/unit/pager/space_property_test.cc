@@ -49,9 +49,12 @@ class SpaceLife {
 
   void Allocate() {
     const uint64_t most = random_() % 4 == 0 ? 1 + random_() % 300 : 1;
-    const absl::StatusOr<PageRun> run = f_.map->Allocate(most, SpaceUse::kOrdinary);
+    const uint64_t least = 1 + random_() % most;
+    const absl::StatusOr<PageRun> run = least == 1
+                                            ? f_.map->AllocateAny(most, SpaceUse::kOrdinary)
+                                            : f_.map->Allocate({least, most}, SpaceUse::kOrdinary);
     ASSERT_TRUE(run.ok()) << run.status();
-    ASSERT_TRUE(run->count >= 1 && run->count <= most);
+    ASSERT_TRUE(run->count >= least && run->count <= most);
     for (uint64_t i = 0; i < run->count; ++i) {
       const PageId page{run->first.value + i};
       ASSERT_TRUE(live_.insert(page).second) << "handed out twice: " << page.value;

@@ -27,7 +27,7 @@ class WriteSessionTest : public PageCacheTest {
   PageRun FillUp() {
     PageRun last;
     for (;;) {
-      const absl::StatusOr<PageRun> run = session_->CreateRun(1);
+      const absl::StatusOr<PageRun> run = session_->CreateRun({1, 1});
       if (!run.ok()) {
         EXPECT_TRUE(IsDiskFull(run.status())) << run.status();
         return last;
@@ -64,7 +64,7 @@ TEST_F(WriteSessionTest, R2_MarksRollbacksAndPublicationsRaiseTheEpoch) {
 
 // What died in a stretch that is undone did not die; what was born in it is free.
 TEST_F(WriteSessionTest, R4_ARollbackForgetsDeathsAndFreesWhatWasBorn) {
-  const auto create = [&] { return session_->CreateRun(1).value(); };
+  const auto create = [&] { return session_->CreateRun({1, 1}).value(); };
   const PageRun old = create();
   const Epoch birth = session_->current_epoch();
   EXPECT_TRUE(session_->Publish().deaths.empty());
@@ -106,9 +106,9 @@ TEST_F(WriteSessionTest, WithRoomOneStockServesAll) {
 TEST_F(WriteSessionTest, OnAFullDiskEveryRetiredPageIsTakenBack) {
   session_->DropRun(FillUp(), session_->current_epoch());
   ASSERT_EQ(cache_->retired(), 1U);
-  const absl::StatusOr<PageRun> again = session_->CreateRun(1);
+  const absl::StatusOr<PageRun> again = session_->CreateRun({1, 1});
   ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_TRUE(IsDiskFull(session_->CreateRun(1).status()));
+  EXPECT_TRUE(IsDiskFull(session_->CreateRun({1, 1}).status()));
   session_->DropRun(*again, session_->current_epoch());
   KEEL_EXPECT_OK(Reserve(SpaceUse::kOrdinary, 1));
 }
