@@ -57,7 +57,7 @@ Shape RandomShape(fault_injection::SeededRandom& random) {
   shape.ballast = random.OneIn(4);
   // Two dozen pages of the smaller kind: more than one run where free space is torn.
   constexpr size_t kTornValueBytes = 12'000;
-  if (shape.checkpoint_log_bytes >= 8 * kTornValueBytes && random.OneIn(3)) {
+  if (shape.checkpoint_log_bytes >= 8 * kTornValueBytes && random.OneIn(10)) {
     shape.value_bytes.push_back(kTornValueBytes);
   }
   return shape;
