@@ -58,6 +58,7 @@ Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> st
       gated_pages_(this),
       registry_(checkpoint, storage_->cache.get(), storage_->guards.get()),
       writer_lock_(&storage_->clock()),
+      commit_history_(checkpoint->number),
       working_(checkpoint->state),
       applier_(storage_->session.get(), &working_),
       working_number_(checkpoint->number),
@@ -134,6 +135,7 @@ absl::Status Database::Impl::AcquireWriter(absl::Duration timeout, std::string_v
   }
   transaction_log_->Begin(CommitNumber{working_number_.value + 1});
   has_puts_ = false;
+  writer_label_ = label;
   return absl::OkStatus();
 }
 
@@ -176,6 +178,8 @@ void Database::Impl::RollbackWriter() {
 void Database::Impl::PublishWorking() {
   applier_.ForgetSavepoints();
   pager::WriteSession::Publication publication = storage_->session->Publish();
+  // First known, then seen: who loses against it will ask.
+  commit_history_.Add(working_number_, working_lsn_, publication.epoch, writer_label_);
   registry_.Publish(MakeVersion(publication.epoch, working_lsn_, working_number_, working_),
                     std::move(publication.deaths));
 }

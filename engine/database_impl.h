@@ -40,6 +40,7 @@
 #include "engine/background.h"
 #include "engine/call_gate.h"
 #include "engine/checkpointer.h"
+#include "engine/commit_history.h"
 #include "engine/health.h"
 #include "engine/health_watch.h"
 #include "engine/memory_share.h"
@@ -116,6 +117,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::WriterLock& writer_lock() { return writer_lock_; }
   // What the running transaction has built so far.
   engine::TreeState& working() { return working_; }
+  // Of the last commit that it stands on.
+  CommitNumber working_number() const { return working_number_; }
   engine::Applier& applier() { return applier_; }
   engine::TransactionLog& transaction_log() { return *transaction_log_; }
   pager::PageSource& writer_pages() { return *storage_->session; }
@@ -157,6 +160,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // Of the memory: for what optimistic transactions have read and written.
   engine::MemoryShare& optimistic_share() { return optimistic_share_; }
   engine::VersionRegistry& registry() { return registry_; }
+  engine::CommitHistory& commit_history() { return commit_history_; }
   // The open exclusive transaction, for Close and for time limits.
   void SetTransaction(const std::shared_ptr<engine::ExclusiveTransaction>& transaction)
       ABSL_LOCKS_EXCLUDED(transaction_mutex_);
@@ -250,6 +254,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   GatedPages gated_pages_;
   engine::VersionRegistry registry_;
   engine::WriterLock writer_lock_;
+  engine::CommitHistory commit_history_;
   RecoveryReport report_;
 
   // The writer's, under the writer lock.
@@ -257,8 +262,9 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::Applier applier_;
   CommitNumber working_number_;
   Lsn working_lsn_;
-  uint64_t redone_ = 0;    // transactions repeated but not yet published
-  bool has_puts_ = false;  // the running transaction
+  uint64_t redone_ = 0;       // transactions repeated but not yet published
+  bool has_puts_ = false;     // the running transaction
+  std::string writer_label_;  // of who holds the writer lock
   std::unique_ptr<engine::TransactionLog> transaction_log_;  // none in a read-only open
 
   engine::Checkpointer checkpointer_;

@@ -282,13 +282,17 @@ absl::StatusOr<Lsn> OptimisticTransaction::Commit(const WriteOptions& options) {
   return lsn;
 }
 
-absl::Status OptimisticTransaction::ValidateUpTo(pager::PageSource& pages, const TreeState& state) {
+absl::Status OptimisticTransaction::ValidateUpTo(pager::PageSource& pages, const TreeState& state,
+                                                 CommitNumber number) {
   const TreeState& before = base_->keeper->state;
+  const auto winner = [&](std::optional<Epoch> born) {
+    return database_->commit_history().DescribeMaker(born, base_->keeper->number, number);
+  };
   switch (isolation_) {
     case Isolation::kSerializable:
-      return ValidateReads(pages, before, state, reads_);
+      return ValidateReads(pages, before, state, reads_, winner);
     case Isolation::kSnapshot:
-      return ValidateWrites(pages, before, state, writes_);
+      return ValidateWrites(pages, before, state, writes_, winner);
     case Isolation::kReadCommitted:
       return absl::OkStatus();
   }
@@ -304,7 +308,8 @@ absl::StatusOr<Lsn> OptimisticTransaction::CommitLocked(const WriteOptions& opti
   }
   // Most of the way without the lock, so that little is left for the time that others wait.
   std::shared_ptr<SharedVersion> visible = ShareVisible(database_, label_);
-  KEEL_RETURN_IF_ERROR(ValidateUpTo(database_->pages(), visible->keeper->state));
+  KEEL_RETURN_IF_ERROR(
+      ValidateUpTo(database_->pages(), visible->keeper->state, visible->keeper->number));
   base_ = std::move(visible);
   KEEL_RETURN_IF_ERROR(AcquireWriter());
   if (absl::Status status = Apply(); !status.ok()) {
@@ -321,7 +326,8 @@ absl::Status OptimisticTransaction::AcquireWriter() {
 }
 
 absl::Status OptimisticTransaction::Apply() {
-  KEEL_RETURN_IF_ERROR(ValidateUpTo(database_->writer_pages(), database_->working()));
+  KEEL_RETURN_IF_ERROR(
+      ValidateUpTo(database_->writer_pages(), database_->working(), database_->working_number()));
   return writes_.ForEachOperation(
       [this](const Operation& operation) { return database_->ApplyAndLog(operation); });
 }

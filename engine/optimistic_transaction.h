@@ -103,7 +103,8 @@ class OptimisticTransaction final : public OpenTransaction,
   // Waits at most as long as the transaction may live.
   absl::Status AcquireWriter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status ValidateUpTo(pager::PageSource& pages, const TreeState& state)
+  // Against the state that the commit `number` left.
+  absl::Status ValidateUpTo(pager::PageSource& pages, const TreeState& state, CommitNumber number)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::shared_ptr<Database::Impl> database_;
