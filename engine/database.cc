@@ -158,9 +158,8 @@ absl::StatusOr<Transaction> Database::Begin(const TransactionOptions& options) {
   if (options.time_limit != absl::InfiniteDuration()) {
     std::weak_ptr<engine::ExclusiveTransaction> weak = shared;
     impl_->writer_lock().SetLimit(options.time_limit, [weak] {
-      if (const auto transaction = weak.lock(); transaction != nullptr) {
-        transaction->End(engine::TimeLimit::Exceeded());
-      }
+      const auto transaction = weak.lock();
+      return transaction == nullptr || transaction->TryEnd(engine::TimeLimit::Exceeded());
     });
   }
   Transaction transaction(std::make_unique<Transaction::Impl>(std::move(shared)));

@@ -98,6 +98,13 @@ void ExclusiveTransaction::End(const absl::Status& reason) {
   EndLocked(reason);
 }
 
+bool ExclusiveTransaction::TryEnd(const absl::Status& reason) {
+  if (!mutex_.TryLock()) return false;
+  EndLocked(reason);
+  mutex_.Unlock();
+  return true;
+}
+
 void ExclusiveTransaction::EndLocked(const absl::Status& reason) {
   if (!active_) return;
   active_ = false;

@@ -35,6 +35,8 @@ class OpenTransaction {
   virtual absl::StatusOr<Lsn> Commit(const WriteOptions& options) = 0;
   // Ends it, if it is active, with the status that later calls return. Any thread.
   virtual void End(const absl::Status& reason) = 0;
+  // The same, unless a call is running, for which it does not wait. Whether it is over.
+  virtual bool TryEnd(const absl::Status& reason) = 0;
 
   virtual absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) = 0;
   // All of one state.

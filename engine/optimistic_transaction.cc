@@ -69,6 +69,13 @@ void OptimisticTransaction::End(const absl::Status& reason) {
   EndLocked(reason);
 }
 
+bool OptimisticTransaction::TryEnd(const absl::Status& reason) {
+  if (!mutex_.TryLock()) return false;
+  EndLocked(reason);
+  mutex_.Unlock();
+  return true;
+}
+
 void OptimisticTransaction::EndLocked(const absl::Status& reason) {
   if (!active_) return;
   active_ = false;

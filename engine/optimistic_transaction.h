@@ -55,6 +55,7 @@ class OptimisticTransaction final : public OpenTransaction,
   absl::Status RollbackTo(Savepoint savepoint) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Lsn> Commit(const WriteOptions& options) override ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool TryEnd(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) override
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<absl::StatusOr<PinnedValue>> MultiGet(Keyspace keyspace,

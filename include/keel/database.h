@@ -108,8 +108,10 @@ class Database : public Reader {
   // error of a full disk, and in Stats().
   Snapshot GetSnapshot(std::string_view label = {}) const;
 
-  // An exclusive transaction waits for the writer lock, first come first served; DeadlineExceeded names who holds it.
-  // An optimistic one begins at once.
+  // An exclusive transaction waits for the writer lock, first come first served. DeadlineExceeded says who holds it, by
+  // its label, and since when. FailedPrecondition: this thread uses the exclusive transaction that is open, so it would
+  // wait for itself; the same holds for all that writes (Put, Write, OpenKeyspace of a new one, Commit of an optimistic
+  // transaction, ...). An optimistic one begins at once.
   absl::StatusOr<Transaction> Begin(const TransactionOptions& options = {});
   // Runs `work` in a transaction and commits it if that returns OK, else rolls back and returns its status. Conflicts
   // (Aborted) are tried again, each time behind the commit that won and after a growing pause; Unknown never is. After
