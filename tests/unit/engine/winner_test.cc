@@ -165,7 +165,7 @@ TEST_F(WinnerTest, TheRangeHoldsWhateverIsWritten) {
 TEST(CommitHistoryTest, WhatIsForgottenIsNotGuessed) {
   engine::CommitHistory history(CommitNumber{10});
   const auto add = [&](uint64_t number) {
-    history.Add(CommitNumber{number}, Lsn{number * 100}, Epoch{number * 2},
+    history.Add(CommitNumber{number}, Lsn{number * 100}, Epoch{number * 2}, absl::Seconds(number),
                 absl::StrCat("label", number));
   };
   const auto describe = [&](uint64_t born, uint64_t before, uint64_t after) {
