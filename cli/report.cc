@@ -2,7 +2,10 @@
 
 #include <absl/time/time.h>
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
 
 #include "cli/text.h"
 
@@ -55,15 +58,93 @@ ordered_json ToJson(const DatabaseStats::Checkpoints& checkpoints) {
           {"last_pages", checkpoints.last_pages}};
 }
 
+ordered_json ToJson(const DatabaseStats::Health& health) {
+  return {{"state", HealthStateName(health.state)}, {"ok", health.ok}, {"reason", health.reason}};
+}
+
+ordered_json IssuesToJson(const DatabaseStats::Health& health) {
+  ordered_json list = ordered_json::array();
+  for (const HealthIssue& issue : health.issues) {
+    list.push_back({{"issue", HealthIssueName(issue.kind)}, {"message", issue.message}});
+  }
+  return list;
+}
+
+ordered_json ToJson(const DatabaseStats::Disk& disk) {
+  ordered_json json;
+  if (disk.free_bytes != UINT64_MAX) json["free_bytes"] = disk.free_bytes;
+  json["data_file_bytes"] = disk.file_bytes;
+  json["data_file_free_bytes"] = disk.file_free_bytes;
+  json["writes_refused"] = disk.writes_refused;
+  return json;
+}
+
+ordered_json ToJson(const DatabaseStats::Commits& commits) {
+  return {{"number", commits.number},
+          {"visible_lsn", commits.visible.value},
+          {"durable_lsn", commits.durable.value},
+          {"undurable", commits.undurable},
+          {"undurable_bytes", commits.undurable_bytes},
+          {"undurable_age_ms", Milliseconds(commits.undurable_age)},
+          {"async_waits", commits.async_waits},
+          {"durable_callbacks", commits.durable_callbacks}};
+}
+
 ordered_json SnapshotsToJson(const DatabaseStats& stats) {
   ordered_json list = ordered_json::array();
   for (const DatabaseStats::SnapshotInfo& snapshot : stats.snapshots) {
-    list.push_back({{"lsn", snapshot.lsn.value},
-                    {"count", snapshot.count},
+    list.push_back({{"kind", SnapshotKindName(snapshot.kind)},
+                    {"label", ToText(snapshot.label)},
+                    {"age_ms", Milliseconds(snapshot.age)},
+                    {"lsn", snapshot.lsn.value},
                     {"pages_held", snapshot.pages_held},
-                    {"age_ms", Milliseconds(snapshot.age)}});
+                    {"held_bytes", snapshot.bytes_held}});
   }
   return list;
+}
+
+ordered_json ToJson(const DatabaseStats::SnapshotTotals& totals) {
+  return {{"open", totals.open},
+          {"refused", totals.refused},
+          {"warned", totals.warned},
+          {"expired", totals.expired}};
+}
+
+std::string_view IsolationName(Isolation isolation) {
+  switch (isolation) {
+    case Isolation::kSerializable:
+      return "serializable";
+    case Isolation::kSnapshot:
+      return "snapshot";
+    case Isolation::kReadCommitted:
+      return "read committed";
+  }
+  return "unknown";
+}
+
+ordered_json TransactionsToJson(const DatabaseStats& stats) {
+  ordered_json list = ordered_json::array();
+  for (const DatabaseStats::TransactionInfo& transaction : stats.transactions) {
+    const bool exclusive = transaction.concurrency == Concurrency::kExclusive;
+    ordered_json json = {{"kind", exclusive ? "exclusive" : "optimistic"},
+                         {"isolation", IsolationName(transaction.isolation)},
+                         {"label", ToText(transaction.label)},
+                         {"age_ms", Milliseconds(transaction.age)},
+                         {"changes", transaction.changes},
+                         {"memory_bytes", transaction.memory_bytes},
+                         {"held_bytes", transaction.bytes_held}};
+    if (transaction.time_limit != absl::InfiniteDuration()) {
+      json["time_limit_ms"] = Milliseconds(transaction.time_limit);
+    }
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+ordered_json ToJson(const DatabaseStats::TransactionTotals& totals) {
+  return {{"exclusive", totals.exclusive},
+          {"optimistic", totals.optimistic},
+          {"timed_out", totals.timed_out}};
 }
 
 ordered_json KeyspacesToJson(const DatabaseStats& stats) {
@@ -87,14 +168,13 @@ ordered_json ToJson(const Damage& damage) {
 }  // namespace
 
 ordered_json ToJson(const DatabaseStats& stats) {
-  return {{"health", {{"ok", stats.health.ok}, {"reason", stats.health.reason}}},
+  return {{"health", ToJson(stats.health)},
+          {"health_issues", IssuesToJson(stats.health)},
+          {"disk", ToJson(stats.disk)},
           {"keyspaces", KeyspacesToJson(stats)},
           {"pages", ToJson(stats.pages)},
           {"log", ToJson(stats.log)},
-          {"commits",
-           {{"number", stats.commits.number},
-            {"visible_lsn", stats.commits.visible.value},
-            {"durable_lsn", stats.commits.durable.value}}},
+          {"commits", ToJson(stats.commits)},
           {"checkpoints", ToJson(stats.checkpoints)},
           {"memory", ToJson(stats.memory)},
           {"io",
@@ -102,7 +182,10 @@ ordered_json ToJson(const DatabaseStats& stats) {
             {"backend_reason", stats.io.backend_reason},
             {"direct", stats.io.direct},
             {"flush_method", stats.io.flush_method}}},
-          {"snapshots", SnapshotsToJson(stats)}};
+          {"snapshot_totals", ToJson(stats.snapshot_totals)},
+          {"snapshots", SnapshotsToJson(stats)},
+          {"transaction_totals", ToJson(stats.transaction_totals)},
+          {"transactions", TransactionsToJson(stats)}};
 }
 
 ordered_json ToJson(const RecoveryReport& report) {

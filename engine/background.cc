@@ -13,6 +13,7 @@ constexpr uint64_t kReclaimBatch = 4096;  // deaths examined in one go
 constexpr absl::Duration kPagePeriod = absl::Milliseconds(50);
 constexpr absl::Duration kCheckpointPeriod = absl::Seconds(1);
 constexpr absl::Duration kLookPeriod = absl::Seconds(1);  // at the figures that warnings come from
+constexpr absl::Duration kCallbackPeriod = absl::Minutes(1);  // they are signalled
 constexpr int kQuietRounds = 3;  // of the log thread, before it sleeps until woken
 
 }  // namespace
@@ -27,6 +28,7 @@ void Background::Start() {
   threads_.emplace_back([this] { LogLoop(); });
   threads_.emplace_back([this] { CheckpointLoop(); });
   threads_.emplace_back([this] { PageLoop(); });
+  threads_.emplace_back([this] { CallbackLoop(); });
 }
 
 void Background::Stop() {
@@ -41,6 +43,7 @@ void Background::Stop() {
     log_signal_.changed.SignalAll();
     checkpoint_signal_.changed.SignalAll();
     page_signal_.changed.SignalAll();
+    callback_signal_.changed.SignalAll();
     checkpoint_ended_.SignalAll();
   }
   for (std::thread& thread : threads_) thread.join();
@@ -70,6 +73,7 @@ void Background::NoteAsync(Lsn lsn) {
 }
 void Background::RequestCheckpoint() { Raise(checkpoint_signal_); }
 void Background::RequestPages() { Raise(page_signal_); }
+void Background::RequestCallbacks() { Raise(callback_signal_); }
 
 // Flushes what kAsync commits promised, and writes the idle mark once nothing has been flushed for a round.
 // Returns whether there was anything to do.
@@ -87,6 +91,7 @@ bool Background::MaintainLog() {
       db.Stop(status);
     } else {
       db.registry().AdvanceVisible(log.durable());
+      db.NoteDurable();
     }
     last_flushed_ = log.durable().value;
     return true;
@@ -166,18 +171,25 @@ void Background::MaintainPages() {
 void Background::PageLoop() {
   absl::Duration next_look = -absl::InfiniteDuration();
   do {
+    database_->EndOverdueTransactions();
     MaintainPages();
     const absl::Duration now = database_->Now();
     if (now < next_look) continue;
     next_look = now + kLookPeriod;
+    database_->LookAtSnapshots();
     database_->LookAtHealth();
   } while (WaitFor(page_signal_, kPagePeriod));
 }
 
+// Any signal that comes while it runs is raised, so that nothing is missed.
+void Background::CallbackLoop() {
+  while (WaitFor(callback_signal_, kCallbackPeriod)) database_->RunCallbacks();
+}
+
 absl::Status Background::RunOnce() {
+  Database::Impl& db = *database_;
   MaintainLog();
   MaintainPages();
-  Database::Impl& db = *database_;
   absl::Status status = db.CheckpointDue() ? db.RunCheckpoint(/*clean=*/false) : db.Usable();
   db.LookAtHealth();
   return status;

@@ -1,7 +1,7 @@
 // What runs beside the callers: log upkeep, checkpoints, page writing and reclaiming.
 //
-// With Background::kThreads one thread each for the log, for checkpoints and for pages, so that a slow
-// checkpoint delays neither a flush nor a page write. With kManual nothing runs by itself: RunOnce does one
+// With Background::kThreads one thread each for the log, for checkpoints, for pages and for the callbacks of
+// OnDurable, so that a slow checkpoint delays neither a flush nor a page write, and user code nothing. With kManual nothing runs by itself: RunOnce does one
 // round of everything, and whoever has to wait for background work performs it.
 
 #ifndef KEEL_ENGINE_BACKGROUND_H_
@@ -47,6 +47,9 @@ class Background {
   // Dirty frames are many, or free ones few.
   void RequestPages();
 
+  // The outcome of what a callback waits for may be known.
+  void RequestCallbacks();
+
   // One round on the calling thread (kManual).
   absl::Status RunOnce();
   // Waits until a checkpoint has ended that began after this call, or performs one (kManual). Its status.
@@ -61,6 +64,7 @@ class Background {
   void LogLoop();
   void CheckpointLoop();
   void PageLoop();
+  void CallbackLoop();
   void WakeLog();
   bool MaintainLog();
   void MaintainPages();
@@ -80,6 +84,7 @@ class Background {
   Signal log_signal_;
   Signal checkpoint_signal_;
   Signal page_signal_;
+  Signal callback_signal_;
   absl::CondVar checkpoint_ended_;
   uint64_t checkpoints_begun_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t checkpoints_ended_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -27,6 +27,15 @@ absl::Status CommitOne(Database::Impl& database, Keyspace keyspace, Operation op
   return database.CommitOperations({&operation, 1}, options).status();
 }
 
+absl::StatusOr<Transaction> BeginOptimistic(const std::shared_ptr<Database::Impl>& database,
+                                            const TransactionOptions& options) {
+  KEEL_ASSIGN_OR_RETURN(std::shared_ptr<engine::SharedVersion> base,
+                        engine::TakeSnapshot(database, SnapshotKind::kTransaction, options.label));
+  auto shared = std::make_shared<engine::OptimisticTransaction>(std::move(base), options);
+  database->open_transactions().Add(shared);
+  return Transaction(std::make_unique<Transaction::Impl>(std::move(shared)));
+}
+
 // Attempts of Transact before it takes the writer lock for the whole of one.
 constexpr int kOptimisticAttempts = 8;
 constexpr absl::Duration kFirstPause = absl::Microseconds(50);
@@ -136,15 +145,19 @@ absl::Status Database::Update(Keyspace keyspace, std::string_view key, Change ch
 Snapshot Database::GetSnapshot(std::string_view label) const {
   auto snapshot = std::make_shared<Snapshot::Impl>();
   if (impl_->InForkedChild()) return Snapshot(nullptr);  // answers FailedPrecondition
-  snapshot->version = engine::ShareVisible(impl_, label);
+  auto version = engine::TakeSnapshot(impl_, SnapshotKind::kSnapshot, label);
+  if (version.ok()) {
+    snapshot->version = *std::move(version);
+  } else {
+    snapshot->refusal = version.status();
+  }
   return Snapshot(std::move(snapshot));
 }
 
 absl::StatusOr<Transaction> Database::Begin(const TransactionOptions& options) {
   KEEL_RETURN_IF_ERROR(impl_->Enter());
   if (options.concurrency == Concurrency::kOptimistic) {
-    Transaction transaction(std::make_unique<Transaction::Impl>(
-        std::make_shared<engine::OptimisticTransaction>(impl_, options)));
+    absl::StatusOr<Transaction> transaction = BeginOptimistic(impl_, options);
     impl_->Leave();
     return transaction;
   }
@@ -154,15 +167,7 @@ absl::StatusOr<Transaction> Database::Begin(const TransactionOptions& options) {
     return status;
   }
   auto shared = std::make_shared<engine::ExclusiveTransaction>(impl_, options);
-  impl_->SetTransaction(shared);
-  if (options.time_limit != absl::InfiniteDuration()) {
-    std::weak_ptr<engine::ExclusiveTransaction> weak = shared;
-    impl_->writer_lock().SetLimit(options.time_limit, [weak] {
-      if (const auto transaction = weak.lock(); transaction != nullptr) {
-        transaction->End(engine::TimeLimit::Exceeded());
-      }
-    });
-  }
+  shared->Start();
   Transaction transaction(std::make_unique<Transaction::Impl>(std::move(shared)));
   impl_->Leave();
   return transaction;
@@ -186,11 +191,31 @@ absl::Status Database::Transact(absl::FunctionRef<absl::Status(Transaction&)> wo
   return RunOnce(*this, work, exclusive, write_options, &ending);
 }
 
-absl::Status Database::WaitDurable(Lsn lsn) { return impl_->WaitDurable(lsn); }
-absl::Status Database::Sync() { return impl_->Sync(); }
+// Without threads of the database the callbacks of OnDurable come at the end of the calls that make things durable.
+absl::Status Database::WaitDurable(Lsn lsn) {
+  absl::Status status = impl_->WaitDurable(lsn);
+  impl_->RunCallbacksIfManual();
+  return status;
+}
+absl::Status Database::Sync() {
+  absl::Status status = impl_->Sync();
+  impl_->RunCallbacksIfManual();
+  return status;
+}
 Lsn Database::durable_lsn() const { return impl_->durable_lsn(); }
-absl::Status Database::Checkpoint() { return impl_->Checkpoint(); }
-absl::Status Database::RunBackgroundWork() { return impl_->RunBackgroundWork(); }
+absl::Status Database::OnDurable(Lsn lsn, std::function<void(const absl::Status&)> callback) {
+  return impl_->OnDurable(lsn, std::move(callback));
+}
+absl::Status Database::Checkpoint() {
+  absl::Status status = impl_->Checkpoint();
+  impl_->RunCallbacksIfManual();
+  return status;
+}
+absl::Status Database::RunBackgroundWork() {
+  absl::Status status = impl_->RunBackgroundWork();
+  impl_->RunCallbacksIfManual();
+  return status;
+}
 absl::StatusOr<CheckReport> Database::Check(const CheckOptions& options) const {
   return impl_->Check(options);
 }
@@ -215,7 +240,9 @@ Cursor Database::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {
   if (absl::Status usable = impl_->Usable(); !usable.ok()) {
     return Cursor(std::make_unique<engine::FailedCursor>(std::move(usable)));
   }
-  return Cursor(std::make_unique<engine::TreeCursor>(engine::ShareVisible(impl_), keyspace, range));
+  auto version = engine::TakeSnapshot(impl_, SnapshotKind::kCursor, {});
+  if (!version.ok()) return Cursor(std::make_unique<engine::FailedCursor>(version.status()));
+  return Cursor(std::make_unique<engine::TreeCursor>(*std::move(version), keyspace, range));
 }
 
 absl::StatusOr<uint64_t> Database::DoCount(Keyspace keyspace, const KeyRange& range) const {

@@ -37,6 +37,7 @@ void Database::Impl::Stop(const absl::Status& reason) {
   writer_lock_.Fail(CheckRunning());
   storage_->cache->StopWriting(reason, checkpointer_.epoch());
   health_.Deliver();
+  NoteDurable();
 }
 
 void Database::Impl::StopOnFailure() {
@@ -53,6 +54,7 @@ absl::Status Database::Impl::RunCheckpoint(bool clean) {
   absl::Status status = checkpointer_.Run(clean, &fatal);
   if (fatal) Stop(status);
   NoteCheckpoint(status);
+  NoteDurable();
   if (options_.listener != nullptr) {
     EventListener::CheckpointEnd event;
     event.pages_written = storage_->cache->stats().pages_written - written;
@@ -192,6 +194,16 @@ void Database::Impl::LookAtHealth() {
   health_watch_.Look(figures);
 }
 
+void Database::Impl::FillDisk(DatabaseStats* stats) const {
+  engine::HealthFigures figures;
+  FillDiskFigures(&figures);
+  stats->disk.free_bytes =
+      figures.disk_free_bytes == kUnknownBytes ? UINT64_MAX : figures.disk_free_bytes;
+  stats->disk.file_bytes = figures.file_bytes;
+  stats->disk.file_free_bytes = figures.file_free_bytes;
+  stats->disk.writes_refused = figures.writes_refused;
+}
+
 void Database::Impl::FillDiskFigures(engine::HealthFigures* figures) const {
   const uint64_t page_bytes = storage_->cache->page_bytes();
   const pager::SpaceStats space = storage_->space->stats();
@@ -201,7 +213,7 @@ void Database::Impl::FillDiskFigures(engine::HealthFigures* figures) const {
   figures->file_bytes = space.page_count * page_bytes;
   figures->file_free_bytes = free * page_bytes;
   const bool pages = free >= kRoomPages || figures->disk_free_bytes >= kRoomBytes;
-  const bool log = storage_->log->stats().spare_segments >= 2 ||
+  const bool log = storage_->log == nullptr || storage_->log->stats().spare_segments >= 2 ||
                    figures->disk_free_bytes >= options_.log_segment_bytes;
   figures->room_for_writes = pages && log;
   figures->writes_refused = writes_refused_.load(std::memory_order_relaxed);

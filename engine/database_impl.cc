@@ -58,6 +58,8 @@ Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> st
       gated_pages_(this),
       registry_(checkpoint, storage_->cache.get(), storage_->guards.get()),
       writer_lock_(&storage_->clock()),
+      commit_history_(checkpoint->number),
+      open_snapshots_(options_.snapshots.count_max),
       working_(checkpoint->state),
       applier_(storage_->session.get(), &working_),
       working_number_(checkpoint->number),
@@ -134,6 +136,7 @@ absl::Status Database::Impl::AcquireWriter(absl::Duration timeout, std::string_v
   }
   transaction_log_->Begin(CommitNumber{working_number_.value + 1});
   has_puts_ = false;
+  writer_label_ = label;
   return absl::OkStatus();
 }
 
@@ -176,6 +179,8 @@ void Database::Impl::RollbackWriter() {
 void Database::Impl::PublishWorking() {
   applier_.ForgetSavepoints();
   pager::WriteSession::Publication publication = storage_->session->Publish();
+  // First known, then seen: who loses against it will ask.
+  commit_history_.Add(working_number_, working_lsn_, publication.epoch, Now(), writer_label_);
   registry_.Publish(MakeVersion(publication.epoch, working_lsn_, working_number_, working_),
                     std::move(publication.deaths));
 }
@@ -221,7 +226,12 @@ absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
                       "the log failed while this commit was on its way (%s)", MessageOf(log));
   }
   registry_.AdvanceVisible(lsn);
-  if (durability == Durability::kAsync) background_->NoteAsync(lsn);
+  if (durability == Durability::kNone) return absl::OkStatus();
+  if (LagsTooFar(lsn)) {
+    async_waits_.fetch_add(1, std::memory_order_relaxed);
+    return FlushThrough(lsn);
+  }
+  background_->NoteAsync(lsn);
   return absl::OkStatus();
 }
 
@@ -248,6 +258,7 @@ absl::Status Database::Impl::FlushThrough(Lsn lsn) {
     return status;
   }
   registry_.AdvanceVisible(storage_->log->durable());
+  NoteDurable();
   return absl::OkStatus();
 }
 
@@ -400,12 +411,15 @@ absl::Status Database::Impl::WaitDurable(Lsn lsn) {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
   if (options_.read_only) return absl::OkStatus();  // everything it shows is on disk
-  if (lsn > storage_->log->end()) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      "LSN %d lies beyond the last commit, which ends at %d", lsn.value,
-                      storage_->log->end().value);
-  }
+  KEEL_RETURN_IF_ERROR(CheckWithinLog(lsn));
   return FlushThrough(lsn);
+}
+
+absl::Status Database::Impl::CheckWithinLog(Lsn lsn) const {
+  const Lsn end = storage_->log->end();
+  if (lsn <= end) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    "LSN %d lies beyond the last commit, which ends at %d", lsn.value, end.value);
 }
 
 absl::Status Database::Impl::Sync() {
@@ -432,6 +446,9 @@ absl::Status Database::Impl::Checkpoint() {
 absl::Status Database::Impl::RunBackgroundWork() {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
+  // What keeps others from memory and space is of no more use when commits are refused.
+  EndOverdueTransactions();
+  LookAtSnapshots();
   KEEL_RETURN_IF_ERROR(CheckRunning());
   return background_->RunOnce();
 }
@@ -461,6 +478,9 @@ void Database::Impl::EndTransaction(const absl::Status& reason) {
 
 absl::Status Database::Impl::Close() {
   if (InForkedChild()) return OfTheParent();
+  if (durable_callbacks_.RunsHere()) {
+    return absl::FailedPreconditionError("a callback of OnDurable must not close the database");
+  }
   if (!gate_.Close()) return Closed();
   EndTransaction(Closed());
   writer_lock_.Fail(Closed());
@@ -480,6 +500,7 @@ absl::Status Database::Impl::CloseStorage() {
       registry_.AdvanceVisible(working_lsn_);
       status = RunCheckpoint(/*clean=*/true);
     }
+    EndCallbacks();
     storage_->log.reset();
   }
   storage_->data_file->Unlock();

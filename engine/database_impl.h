@@ -10,8 +10,9 @@
 //   7  move the visible version                                      only durable state is seen (kSync)
 //   8  answer
 //
-// D1  Lock order: an optimistic transaction's > writer > checkpoint > registry > allocator > frame. No lock is held
-//     while user code runs.
+// D1  Lock order: a transaction's > writer > checkpoint > registry > allocator > frame; no transaction's is waited for
+//     by who holds another one's, or the writer lock. Those of the lists of open transactions and snapshots are leaves.
+//     No lock is held while user code runs.
 // D2  Once bytes were handed to the log a transaction is never reported as aborted: OK or Unknown.
 // D3  After a failed flush the visible version stays where it is until reopened (G4).
 // D4  After Close handles give FailedPrecondition; memory goes with the last of them.
@@ -40,9 +41,13 @@
 #include "engine/background.h"
 #include "engine/call_gate.h"
 #include "engine/checkpointer.h"
+#include "engine/commit_history.h"
+#include "engine/durable_callbacks.h"
 #include "engine/health.h"
 #include "engine/health_watch.h"
 #include "engine/memory_share.h"
+#include "engine/open_snapshots.h"
+#include "engine/open_transactions.h"
 #include "engine/retry_pause.h"
 #include "engine/storage.h"
 #include "engine/transaction_log.h"
@@ -116,6 +121,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::WriterLock& writer_lock() { return writer_lock_; }
   // What the running transaction has built so far.
   engine::TreeState& working() { return working_; }
+  // Of the last commit that it stands on.
+  CommitNumber working_number() const { return working_number_; }
   engine::Applier& applier() { return applier_; }
   engine::TransactionLog& transaction_log() { return *transaction_log_; }
   pager::PageSource& writer_pages() { return *storage_->session; }
@@ -135,6 +142,12 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Status WaitDurable(Lsn lsn);
   absl::Status Sync();
   Lsn durable_lsn() const;
+  absl::Status OnDurable(Lsn lsn, engine::DurableCallbacks::Callback callback);
+  // Calls those whose outcome is known, on the calling thread.
+  void RunCallbacks();
+  void RunCallbacksIfManual() {
+    if (options_.background == Background::kManual) RunCallbacks();
+  }
   absl::Status Checkpoint();
   absl::Status RunBackgroundWork();
   absl::Status Close();
@@ -157,6 +170,9 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // Of the memory: for what optimistic transactions have read and written.
   engine::MemoryShare& optimistic_share() { return optimistic_share_; }
   engine::VersionRegistry& registry() { return registry_; }
+  engine::CommitHistory& commit_history() { return commit_history_; }
+  engine::OpenTransactions& open_transactions() { return open_transactions_; }
+  engine::OpenSnapshots& open_snapshots() { return open_snapshots_; }
   // The open exclusive transaction, for Close and for time limits.
   void SetTransaction(const std::shared_ptr<engine::ExclusiveTransaction>& transaction)
       ABSL_LOCKS_EXCLUDED(transaction_mutex_);
@@ -206,9 +222,31 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // The working state becomes a version that ends at working_lsn_.
   void PublishWorking();
   absl::Status FlushThrough(Lsn lsn);
+  // InvalidArgument: beyond the last commit.
+  absl::Status CheckWithinLog(Lsn lsn) const;
   absl::Status CloseStorage();
   uint64_t log_bytes_since_checkpoint() const;
   absl::Status ParanoidCheck();
+
+  // --- transactions and snapshots that live too long, commits that are not durable (engine/database_limits.cc) ---
+
+  // Rolls back transactions over their time limit.
+  void EndOverdueTransactions() { open_transactions_.EndOverdue(Now()); }
+  // Does what SnapshotLimits says.
+  void LookAtSnapshots();
+  void TellOfOldSnapshot(const engine::OpenSnapshot& snapshot, uint64_t held_bytes, bool expires);
+  // More is visible and not durable, or has been for longer, than a kAsync commit that ends at `lsn` may leave behind.
+  bool LagsTooFar(Lsn lsn);
+  // The log is durable further than before, or has failed: somebody may wait for that.
+  void NoteDurable();
+  // What is known of everything up to `lsn`, for callbacks.
+  std::optional<absl::Status> DurableOutcome(Lsn lsn);
+  // Calls all that are left. REQUIRES: no thread of the database runs, and no call.
+  void EndCallbacks();
+  void FillCommits(DatabaseStats* stats);
+  void FillDisk(DatabaseStats* stats) const;
+  void FillTransactions(DatabaseStats* stats);
+  void FillSnapshots(DatabaseStats* stats);
 
   // --- failures and limits (engine/database_health.cc) ---
 
@@ -250,6 +288,11 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   GatedPages gated_pages_;
   engine::VersionRegistry registry_;
   engine::WriterLock writer_lock_;
+  engine::CommitHistory commit_history_;
+  engine::OpenTransactions open_transactions_;
+  engine::OpenSnapshots open_snapshots_;
+  engine::DurableCallbacks durable_callbacks_;
+  std::atomic<uint64_t> async_waits_ = 0;
   RecoveryReport report_;
 
   // The writer's, under the writer lock.
@@ -257,8 +300,9 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::Applier applier_;
   CommitNumber working_number_;
   Lsn working_lsn_;
-  uint64_t redone_ = 0;    // transactions repeated but not yet published
-  bool has_puts_ = false;  // the running transaction
+  uint64_t redone_ = 0;       // transactions repeated but not yet published
+  bool has_puts_ = false;     // the running transaction
+  std::string writer_label_;  // of who holds the writer lock
   std::unique_ptr<engine::TransactionLog> transaction_log_;  // none in a read-only open
 
   engine::Checkpointer checkpointer_;

@@ -14,18 +14,30 @@ using recovery::OperationKind;
 
 ExclusiveTransaction::ExclusiveTransaction(std::shared_ptr<Database::Impl> database,
                                            const TransactionOptions& options)
-    : database_(std::move(database)), limit_(&database_->storage().clock(), options.time_limit) {}
+    : OpenTransaction(options, &database->storage().clock()), database_(std::move(database)) {}
 
 ExclusiveTransaction::~ExclusiveTransaction() {
   End(absl::FailedPreconditionError("the transaction was destroyed"));
+}
+
+void ExclusiveTransaction::Start() {
+  // Held, so that its limit does not end it in between: what follows would then be done to the next holder of the lock.
+  absl::MutexLock lock(&mutex_);
+  database_->SetTransaction(shared_from_this());
+  database_->open_transactions().Add(shared_from_this());
+  if (limit().limit() == absl::InfiniteDuration()) return;
+  database_->writer_lock().SetLimit(limit().left(), [weak = weak_from_this()] {
+    const std::shared_ptr<ExclusiveTransaction> transaction = weak.lock();
+    return transaction == nullptr || transaction->TryEnd(transaction->TimeExceeded());
+  });
 }
 
 absl::Status ExclusiveTransaction::Enter() {
   if (!active_) return ended_;
   // A forked child shares the parent's files and log, and must not write to them.
   KEEL_RETURN_IF_ERROR(database_->Usable());
-  if (limit_.over()) {
-    EndLocked(TimeLimit::Exceeded());
+  if (limit().over()) {
+    EndLocked(TimeExceeded());
     return ended_;
   }
   database_->writer_lock().SetOwner();
@@ -38,6 +50,7 @@ absl::Status ExclusiveTransaction::Write(Keyspace keyspace, Operation operation)
   KEEL_RETURN_IF_ERROR(database_->Prepare(keyspace, &operation));
   KEEL_RETURN_IF_ERROR(database_->ApplyAndLog(operation));
   ++changes_;
+  ++writes_;
   return absl::OkStatus();
 }
 
@@ -89,6 +102,7 @@ absl::StatusOr<Lsn> ExclusiveTransaction::Commit(const WriteOptions& options) {
   absl::StatusOr<Lsn> lsn = database_->CommitWriter(options);
   if (!lsn.ok()) ended_ = absl::FailedPreconditionError("the transaction's commit failed");
   database_->ForgetTransaction(this);
+  database_->open_transactions().Remove(*this, /*timed_out=*/false);
   database_->Leave();
   return lsn;
 }
@@ -98,6 +112,13 @@ void ExclusiveTransaction::End(const absl::Status& reason) {
   EndLocked(reason);
 }
 
+bool ExclusiveTransaction::TryEnd(const absl::Status& reason) {
+  if (!mutex_.TryLock()) return false;
+  EndLocked(reason);
+  mutex_.Unlock();
+  return true;
+}
+
 void ExclusiveTransaction::EndLocked(const absl::Status& reason) {
   if (!active_) return;
   active_ = false;
@@ -105,6 +126,20 @@ void ExclusiveTransaction::EndLocked(const absl::Status& reason) {
   if (database_->InForkedChild()) return;  // the parent's transaction goes on
   database_->RollbackWriter();
   database_->ForgetTransaction(this);
+  database_->open_transactions().Remove(*this, absl::IsDeadlineExceeded(reason));
+}
+
+TransactionFigures ExclusiveTransaction::Figures() {
+  if (!mutex_.TryLock()) {
+    absl::MutexLock lock(&figures_mutex_);
+    return figures_;
+  }
+  TransactionFigures figures;
+  figures.changes = writes_;
+  if (active_) figures.pages = database_->storage().session->born_pages();
+  mutex_.Unlock();
+  absl::MutexLock lock(&figures_mutex_);
+  return figures_ = figures;
 }
 
 absl::Status ExclusiveTransaction::Read(

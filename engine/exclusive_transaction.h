@@ -3,7 +3,8 @@
 //   active --Commit--> ended      active --Rollback, Close, time limit--> ended
 //
 // T1  The writer lock is held exactly while the state is active.
-// T2  mutex_ is held during each call, so that Close and a time limit can end an idle transaction from outside.
+// T2  mutex_ is held during each call, so that Close and a time limit can end an idle transaction from outside; the
+//     latter only tries for it. Who ends it finds it in every list, or in none (Start).
 // T3  A change is applied to the tree first, then logged. If logging fails half-way (streaming to a full disk)
 //     the transaction can only be rolled back, and says so.
 
@@ -23,7 +24,6 @@
 #include <vector>
 
 #include "engine/open_transaction.h"
-#include "engine/time_limit.h"
 #include "engine/transaction_log.h"
 #include "engine/version.h"
 #include "recovery/operations.h"
@@ -37,12 +37,17 @@ class ExclusiveTransaction final : public OpenTransaction,
   ExclusiveTransaction(std::shared_ptr<Database::Impl> database, const TransactionOptions& options);
   ~ExclusiveTransaction() override;
 
+  // From here on others see it, and may end it.
+  void Start() ABSL_LOCKS_EXCLUDED(mutex_);
+
   absl::Status Write(Keyspace keyspace, recovery::Operation operation) override
       ABSL_LOCKS_EXCLUDED(mutex_);
   Savepoint SetSavepoint() override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status RollbackTo(Savepoint savepoint) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Lsn> Commit(const WriteOptions& options) override ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool TryEnd(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
+  TransactionFigures Figures() override ABSL_LOCKS_EXCLUDED(mutex_, figures_mutex_);
   absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) override;
   std::vector<absl::StatusOr<PinnedValue>> MultiGet(
       Keyspace keyspace, std::span<const std::string_view> keys) override;
@@ -67,13 +72,15 @@ class ExclusiveTransaction final : public OpenTransaction,
   void EndLocked(const absl::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::shared_ptr<Database::Impl> database_;
-  const TimeLimit limit_;
   absl::Mutex mutex_;
   bool active_ ABSL_GUARDED_BY(mutex_) = true;
   absl::Status ended_ ABSL_GUARDED_BY(mutex_);
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t writes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_savepoint_ ABSL_GUARDED_BY(mutex_) = 1;
   std::vector<SavepointMark> savepoints_ ABSL_GUARDED_BY(mutex_);
+  absl::Mutex figures_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  TransactionFigures figures_ ABSL_GUARDED_BY(figures_mutex_);  // when last looked at
 };
 
 }  // namespace keel::engine

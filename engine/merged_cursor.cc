@@ -24,7 +24,7 @@ MergedCursor::MergedCursor(std::shared_ptr<OptimisticTransaction> transaction,
       version_(std::move(version)),
       keyspace_(keyspace),
       range_(range),
-      base_(&version_->database->pages(), keyspace, version_->keeper->state.roots.Get(keyspace),
+      base_(&version_->database()->pages(), keyspace, version_->state().roots.Get(keyspace),
             ToRange(range_)) {}
 
 void MergedCursor::Move(Movement movement, std::string_view key) {
@@ -32,6 +32,8 @@ void MergedCursor::Move(Movement movement, std::string_view key) {
   const bool relative = movement == Movement::kNext || movement == Movement::kPrev;
   if (relative && !valid()) return;  // an error is never stepped over
   status_ = transaction_->Read([&](const WriteSet& writes, ReadSet* reads) {
+    const SharedVersion::Use use(*version_);
+    KEEL_RETURN_IF_ERROR(use.status());
     if (writes.changes() != changes_seen_) side_ = Side::kNowhere;
     changes_seen_ = writes.changes();
     return MoveMerged(writes, reads, movement, key);
@@ -202,17 +204,17 @@ std::string_view MergedCursor::value() {
   if (own_value_) return *own_value_;
   const btree::ValueSlot slot = base_.value();
   if (!slot.large) return slot.bytes;
-  if (!large_read_) {
-    absl::StatusOr<PinnedValue> value =
-        version_->database->Materialize(version_->database->pages(), {}, slot);
-    large_read_ = value.ok();
-    if (large_read_) {
-      large_ = *std::move(value);
-    } else {
-      status_ = value.status();
-    }
-  }
+  if (!large_read_) status_ = ReadLarge(slot);
   return large_read_ ? large_.view() : std::string_view();
+}
+
+absl::Status MergedCursor::ReadLarge(const btree::ValueSlot& slot) {
+  const SharedVersion::Use use(*version_);
+  KEEL_RETURN_IF_ERROR(use.status());
+  Database::Impl& database = *version_->database();
+  KEEL_ASSIGN_OR_RETURN(large_, database.Materialize(database.pages(), {}, slot));
+  large_read_ = true;
+  return absl::OkStatus();
 }
 
 }  // namespace keel::engine

@@ -53,6 +53,7 @@ class MergedCursor final : public Cursor::Impl {
   void SkipBackward(const WriteSet::KeyspaceWrites& own);
   // Settles on the better one of both: `own` is that of the transaction, if it has one.
   absl::Status Choose(std::optional<WriteSet::Values::const_iterator> own, bool forward);
+  absl::Status ReadLarge(const btree::ValueSlot& slot);
   // The keys from the first to the last, both included, have been looked at; none: from or to the range's bound.
   void NoteScan(ReadSet* reads, std::optional<std::string_view> first,
                 std::optional<std::string_view> last);

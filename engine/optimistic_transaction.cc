@@ -40,15 +40,13 @@ bool IsOverMemory(const absl::Status& status) {
   return status.GetPayload(kOverMemoryMark).has_value();
 }
 
-OptimisticTransaction::OptimisticTransaction(std::shared_ptr<Database::Impl> database,
+OptimisticTransaction::OptimisticTransaction(std::shared_ptr<SharedVersion> base,
                                              const TransactionOptions& options)
-    : database_(std::move(database)),
-      isolation_(options.isolation),
-      label_(options.label),
+    : OpenTransaction(options, &base->database()->storage().clock()),
+      database_(base->database()),
       lock_timeout_(options.lock_timeout),
-      limit_(&database_->storage().clock(), options.time_limit),
       share_(database_->optimistic_share()),
-      base_(ShareVisible(database_, label_)) {}
+      base_(std::move(base)) {}
 
 OptimisticTransaction::~OptimisticTransaction() {
   End(absl::FailedPreconditionError("the transaction was destroyed"));
@@ -57,11 +55,12 @@ OptimisticTransaction::~OptimisticTransaction() {
 absl::Status OptimisticTransaction::Enter() {
   if (!active_) return ended_;
   KEEL_RETURN_IF_ERROR(database_->Usable());
-  if (limit_.over()) {
-    EndLocked(TimeLimit::Exceeded());
-    return ended_;
+  if (limit().over()) {
+    EndLocked(TimeExceeded());
+  } else if (base_->expired()) {
+    EndLocked(base_->status());
   }
-  return absl::OkStatus();
+  return ended_;
 }
 
 void OptimisticTransaction::End(const absl::Status& reason) {
@@ -69,15 +68,53 @@ void OptimisticTransaction::End(const absl::Status& reason) {
   EndLocked(reason);
 }
 
+bool OptimisticTransaction::TryEnd(const absl::Status& reason) {
+  if (!mutex_.TryLock()) return false;
+  EndLocked(reason);
+  mutex_.Unlock();
+  return true;
+}
+
 void OptimisticTransaction::EndLocked(const absl::Status& reason) {
   if (!active_) return;
   active_ = false;
   ended_ = reason;
+  if (!database_->InForkedChild()) {
+    base_->Expire(reason);  // though cursors have it too
+    for (const std::weak_ptr<SharedVersion>& lent : lent_) {
+      if (const std::shared_ptr<SharedVersion> version = lent.lock()) version->Expire(reason);
+    }
+    database_->open_transactions().Remove(*this,
+                                          limit().over() && absl::IsDeadlineExceeded(reason));
+  }
   base_.reset();
+  lent_.clear();
   writes_ = WriteSet();
   reads_ = ReadSet();
   savepoints_.clear();
   share_.GiveBack(std::exchange(reserved_, 0));
+}
+
+bool OptimisticTransaction::TryEndExpired() {
+  if (!mutex_.TryLock()) return false;
+  if (active_ && base_->expired()) EndLocked(base_->status());
+  const bool over = !active_;
+  mutex_.Unlock();
+  return over;
+}
+
+TransactionFigures OptimisticTransaction::Figures() {
+  if (!mutex_.TryLock()) {
+    absl::MutexLock lock(&figures_mutex_);
+    return figures_;
+  }
+  TransactionFigures figures;
+  figures.changes = changes_;
+  figures.memory_bytes = reserved_;
+  if (active_) figures.base = base_->epoch();
+  mutex_.Unlock();
+  absl::MutexLock lock(&figures_mutex_);
+  return figures_ = figures;
 }
 
 size_t OptimisticTransaction::memory_bytes() const {
@@ -110,7 +147,7 @@ absl::Status OptimisticTransaction::Reserve(size_t more) {
 
 absl::StatusOr<KeyspaceId> OptimisticTransaction::Resolve(const SharedVersion& version,
                                                           Keyspace keyspace) {
-  absl::StatusOr<KeyspaceId> id = database_->Resolve(version.keeper->state, keyspace);
+  absl::StatusOr<KeyspaceId> id = database_->Resolve(version.state(), keyspace);
   if (reads() != nullptr && (id.ok() || absl::IsNotFound(id.status()))) {
     reads()->AddKeyspace(KeyspaceAccess::Id(keyspace));
   }
@@ -118,8 +155,17 @@ absl::StatusOr<KeyspaceId> OptimisticTransaction::Resolve(const SharedVersion& v
 }
 
 std::shared_ptr<SharedVersion> OptimisticTransaction::VersionToRead() {
-  if (isolation_ == Isolation::kReadCommitted) base_ = ShareVisible(database_, label_);
+  if (isolation() == Isolation::kReadCommitted) {
+    base_ = RenewSnapshot(database_, SnapshotKind::kTransaction, label());
+  }
   return base_;
+}
+
+void OptimisticTransaction::Lend(const std::shared_ptr<SharedVersion>& version) {
+  if (lent_.size() == lent_.capacity()) {
+    std::erase_if(lent_, [](const std::weak_ptr<SharedVersion>& lent) { return lent.expired(); });
+  }
+  lent_.push_back(version);
 }
 
 // --- changes ---
@@ -130,6 +176,7 @@ absl::Status OptimisticTransaction::Write(Keyspace keyspace, Operation operation
   KEEL_RETURN_IF_ERROR(database_->Prepare(keyspace, &operation));
   KEEL_RETURN_IF_ERROR(Resolve(*VersionToRead(), keyspace).status());
   KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes + 2 * operation.key.size() + operation.value.size()));
+  ++changes_;
   switch (operation.kind) {
     case OperationKind::kPut:
       writes_.Put(operation.keyspace, operation.key, operation.value);
@@ -176,7 +223,10 @@ absl::Status OptimisticTransaction::RollbackTo(Savepoint savepoint) {
 absl::StatusOr<PinnedValue> OptimisticTransaction::Get(Keyspace keyspace, std::string_view key) {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
-  return GetAt(*VersionToRead(), keyspace, key);
+  const std::shared_ptr<SharedVersion> version = VersionToRead();
+  const SharedVersion::Use use(*version);
+  KEEL_RETURN_IF_ERROR(use.status());
+  return GetAt(*version, keyspace, key);
 }
 
 std::vector<absl::StatusOr<PinnedValue>> OptimisticTransaction::MultiGet(
@@ -184,6 +234,10 @@ std::vector<absl::StatusOr<PinnedValue>> OptimisticTransaction::MultiGet(
   absl::MutexLock lock(&mutex_);
   if (const absl::Status status = Enter(); !status.ok()) return AllRefused(keys.size(), status);
   const std::shared_ptr<SharedVersion> version = VersionToRead();
+  const SharedVersion::Use use(*version);
+  if (const absl::Status status = use.status(); !status.ok()) {
+    return AllRefused(keys.size(), status);
+  }
   std::vector<absl::StatusOr<PinnedValue>> values;
   values.reserve(keys.size());
   for (const std::string_view key : keys) values.push_back(GetAt(*version, keyspace, key));
@@ -202,13 +256,15 @@ absl::StatusOr<PinnedValue> OptimisticTransaction::GetAt(const SharedVersion& ve
     KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes + 2 * key.size()));
     reads()->AddKey(id, key);
   }
-  return database_->GetAt(version.keeper->state, database_->pages(), keyspace, key);
+  return database_->GetAt(version.state(), database_->pages(), keyspace, key);
 }
 
 absl::StatusOr<uint64_t> OptimisticTransaction::Count(Keyspace keyspace, const KeyRange& range) {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
   const std::shared_ptr<SharedVersion> version = VersionToRead();
+  const SharedVersion::Use use(*version);
+  KEEL_RETURN_IF_ERROR(use.status());
   KEEL_ASSIGN_OR_RETURN(const KeyspaceId id, Resolve(*version, keyspace));
   if (reads() != nullptr) {
     KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes + 2 * range.begin_key().size()));
@@ -223,7 +279,7 @@ absl::StatusOr<uint64_t> OptimisticTransaction::CountMerged(const SharedVersion&
                                                             KeyspaceId keyspace,
                                                             const btree::Range& range) {
   pager::PageSource& pages = database_->pages();
-  const pager::TreeRoot root = version.keeper->state.roots.Get(keyspace);
+  const pager::TreeRoot root = version.state().roots.Get(keyspace);
   KEEL_ASSIGN_OR_RETURN(uint64_t count, btree::Count(pages, keyspace, root, range));
   const WriteSet::KeyspaceWrites* const own = writes_.Of(keyspace);
   if (own == nullptr) return count;
@@ -258,6 +314,7 @@ std::unique_ptr<Cursor::Impl> OptimisticTransaction::NewCursor(Keyspace keyspace
   std::shared_ptr<SharedVersion> version = VersionToRead();
   const absl::StatusOr<KeyspaceId> id = Resolve(*version, keyspace);
   if (!id.ok()) return std::make_unique<FailedCursor>(id.status());
+  if (isolation() == Isolation::kReadCommitted) Lend(version);  // the next call has another one
   return std::make_unique<MergedCursor>(shared_from_this(), std::move(version), *id, range);
 }
 
@@ -282,13 +339,17 @@ absl::StatusOr<Lsn> OptimisticTransaction::Commit(const WriteOptions& options) {
   return lsn;
 }
 
-absl::Status OptimisticTransaction::ValidateUpTo(pager::PageSource& pages, const TreeState& state) {
-  const TreeState& before = base_->keeper->state;
-  switch (isolation_) {
+absl::Status OptimisticTransaction::ValidateUpTo(pager::PageSource& pages, const TreeState& state,
+                                                 CommitNumber number) {
+  const TreeState& before = base_->state();
+  const auto winner = [&](std::optional<Epoch> born) {
+    return database_->commit_history().DescribeMaker(born, base_->number(), number);
+  };
+  switch (isolation()) {
     case Isolation::kSerializable:
-      return ValidateReads(pages, before, state, reads_);
+      return ValidateReads(pages, before, state, reads_, winner);
     case Isolation::kSnapshot:
-      return ValidateWrites(pages, before, state, writes_);
+      return ValidateWrites(pages, before, state, writes_, winner);
     case Isolation::kReadCommitted:
       return absl::OkStatus();
   }
@@ -296,16 +357,24 @@ absl::Status OptimisticTransaction::ValidateUpTo(pager::PageSource& pages, const
 }
 
 absl::StatusOr<Lsn> OptimisticTransaction::CommitLocked(const WriteOptions& options) {
+  // Whether it has not expired since the call began; from here on it does not.
+  const std::shared_ptr<SharedVersion> base = base_;
+  const SharedVersion::Use use(*base);
+  KEEL_RETURN_IF_ERROR(use.status());
   if (writes_.empty()) {
     // It has seen one version, and stands where that stands in the order of commits.
-    const Lsn lsn = base_->keeper->lsn;
+    const Lsn lsn = base->lsn();
     KEEL_RETURN_IF_ERROR(database_->FinishReading(lsn, options.durability));
     return lsn;
   }
   // Most of the way without the lock, so that little is left for the time that others wait.
-  std::shared_ptr<SharedVersion> visible = ShareVisible(database_, label_);
-  KEEL_RETURN_IF_ERROR(ValidateUpTo(database_->pages(), visible->keeper->state));
-  base_ = std::move(visible);
+  const std::shared_ptr<SharedVersion> visible =
+      RenewSnapshot(database_, SnapshotKind::kTransaction, label());
+  const SharedVersion::Use use_visible(*visible);
+  KEEL_RETURN_IF_ERROR(use_visible.status());
+  KEEL_RETURN_IF_ERROR(ValidateUpTo(database_->pages(), visible->state(), visible->number()));
+  Lend(base_);
+  base_ = visible;
   KEEL_RETURN_IF_ERROR(AcquireWriter());
   if (absl::Status status = Apply(); !status.ok()) {
     database_->RollbackWriter();
@@ -315,13 +384,14 @@ absl::StatusOr<Lsn> OptimisticTransaction::CommitLocked(const WriteOptions& opti
 }
 
 absl::Status OptimisticTransaction::AcquireWriter() {
-  const absl::Duration left = limit_.left();
-  const absl::Status status = database_->AcquireWriter(std::min(lock_timeout_, left), label_);
-  return absl::IsDeadlineExceeded(status) && left < lock_timeout_ ? TimeLimit::Exceeded() : status;
+  const absl::Duration left = limit().left();
+  const absl::Status status = database_->AcquireWriter(std::min(lock_timeout_, left), label());
+  return absl::IsDeadlineExceeded(status) && left < lock_timeout_ ? TimeExceeded() : status;
 }
 
 absl::Status OptimisticTransaction::Apply() {
-  KEEL_RETURN_IF_ERROR(ValidateUpTo(database_->writer_pages(), database_->working()));
+  KEEL_RETURN_IF_ERROR(
+      ValidateUpTo(database_->writer_pages(), database_->working(), database_->working_number()));
   return writes_.ForEachOperation(
       [this](const Operation& operation) { return database_->ApplyAndLog(operation); });
 }

@@ -1,10 +1,10 @@
 // The optimistic transaction: reads a snapshot, gathers its changes, and asks at commit whether somebody else has
 // changed what it relies on.
 //
-//   active --Commit--> ended      active --Rollback, a call after its time limit--> ended
+//   active --Commit--> ended      active --Rollback, time limit, its snapshot has expired--> ended
 //
 // O1  Nothing of it is in the trees or the log before its commit holds the writer lock.
-// O2  Its version is kept as long as it is active (and as its cursors live).
+// O2  Its version is kept as long as it is active, and so are those of its cursors; none of them afterwards.
 // O3  What its sets take is taken from the share that all such transactions have together, up to the last call.
 //
 // What must not have changed: at kSnapshot what it has written (first committer wins), at kSerializable what it has
@@ -33,7 +33,6 @@
 #include "engine/open_transaction.h"
 #include "engine/read_set.h"
 #include "engine/shared_version.h"
-#include "engine/time_limit.h"
 #include "engine/write_set.h"
 
 namespace keel::engine {
@@ -45,8 +44,8 @@ bool IsOverMemory(const absl::Status& status);
 class OptimisticTransaction final : public OpenTransaction,
                                     public std::enable_shared_from_this<OptimisticTransaction> {
  public:
-  OptimisticTransaction(std::shared_ptr<Database::Impl> database,
-                        const TransactionOptions& options);
+  // Begins on `base`, which is of the kind kTransaction.
+  OptimisticTransaction(std::shared_ptr<SharedVersion> base, const TransactionOptions& options);
   ~OptimisticTransaction() override;
 
   absl::Status Write(Keyspace keyspace, recovery::Operation operation) override
@@ -55,6 +54,9 @@ class OptimisticTransaction final : public OpenTransaction,
   absl::Status RollbackTo(Savepoint savepoint) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Lsn> Commit(const WriteOptions& options) override ABSL_LOCKS_EXCLUDED(mutex_);
   void End(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool TryEnd(const absl::Status& reason) override ABSL_LOCKS_EXCLUDED(mutex_);
+  bool TryEndExpired() override ABSL_LOCKS_EXCLUDED(mutex_);
+  TransactionFigures Figures() override ABSL_LOCKS_EXCLUDED(mutex_, figures_mutex_);
   absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) override
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<absl::StatusOr<PinnedValue>> MultiGet(Keyspace keyspace,
@@ -81,10 +83,12 @@ class OptimisticTransaction final : public OpenTransaction,
   // Whether calls may go on; ends the transaction if its time is over.
   absl::Status Enter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLocked(const absl::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Cursors may have this one when it is no longer the base.
+  void Lend(const std::shared_ptr<SharedVersion>& version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The version that a call reads.
   std::shared_ptr<SharedVersion> VersionToRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ReadSet* reads() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return isolation_ == Isolation::kSerializable ? &reads_ : nullptr;
+    return isolation() == Isolation::kSerializable ? &reads_ : nullptr;
   }
   // Whether there is room for what is remembered and so much more. Makes what was read coarser if it has to.
   absl::Status Reserve(size_t more) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -103,14 +107,12 @@ class OptimisticTransaction final : public OpenTransaction,
   // Waits at most as long as the transaction may live.
   absl::Status AcquireWriter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status ValidateUpTo(pager::PageSource& pages, const TreeState& state)
+  // Against the state that the commit `number` left.
+  absl::Status ValidateUpTo(pager::PageSource& pages, const TreeState& state, CommitNumber number)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::shared_ptr<Database::Impl> database_;
-  const Isolation isolation_;
-  const std::string label_;
   const absl::Duration lock_timeout_;
-  const TimeLimit limit_;
   MemoryShare& share_;
   absl::Mutex mutex_;
   size_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;  // of the share
@@ -122,6 +124,11 @@ class OptimisticTransaction final : public OpenTransaction,
   ReadSet reads_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_savepoint_ ABSL_GUARDED_BY(mutex_) = 1;
   std::vector<SavepointMark> savepoints_ ABSL_GUARDED_BY(mutex_);
+  // What was the base, and may be that of cursors.
+  std::vector<std::weak_ptr<SharedVersion>> lent_ ABSL_GUARDED_BY(mutex_);
+  uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Mutex figures_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  TransactionFigures figures_ ABSL_GUARDED_BY(figures_mutex_);  // when last looked at
 };
 
 }  // namespace keel::engine

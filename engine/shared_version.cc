@@ -1,10 +1,48 @@
 #include "engine/shared_version.h"
 
+#include <utility>
+
+#include "base/status.h"
+#include "engine/open_snapshots.h"
+
 namespace keel::engine {
 
-std::shared_ptr<SharedVersion> ShareVisible(const std::shared_ptr<Database::Impl>& database,
-                                            std::string_view label) {
-  return std::make_shared<SharedVersion>(SharedVersion{database, database->KeepVisible(label)});
+SharedVersion::SharedVersion(std::shared_ptr<Database::Impl> database, VersionKeeper keeper)
+    : database_(std::move(database)), version_(keeper.shared()), keeper_(std::move(keeper)) {}
+
+SharedVersion::~SharedVersion() {
+  if (!database_->InForkedChild()) database_->open_snapshots().Remove(*this);
+}
+
+void SharedVersion::Expire(const absl::Status& reason) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!reason_.ok()) return;
+    reason_ = reason;  // before the mark: who sees that asks for the reason
+  }
+  if (calls_.fetch_or(kExpired, std::memory_order_acq_rel) == 0) GiveBack();
+  database_->open_snapshots().Remove(*this);
+}
+
+absl::Status SharedVersion::status() const {
+  absl::MutexLock lock(&mutex_);
+  return reason_;
+}
+
+absl::StatusOr<std::shared_ptr<SharedVersion>> TakeSnapshot(
+    const std::shared_ptr<Database::Impl>& database, SnapshotKind kind, std::string_view label) {
+  const absl::Duration now = database->storage().clock().Now();
+  auto version = std::make_shared<SharedVersion>(database, database->KeepVisible(label));
+  KEEL_RETURN_IF_ERROR(database->open_snapshots().Add(version, kind, label, now, /*bounded=*/true));
+  return version;
+}
+
+std::shared_ptr<SharedVersion> RenewSnapshot(const std::shared_ptr<Database::Impl>& database,
+                                             SnapshotKind kind, std::string_view label) {
+  const absl::Duration now = database->storage().clock().Now();
+  auto version = std::make_shared<SharedVersion>(database, database->KeepVisible(label));
+  database->open_snapshots().Add(version, kind, label, now, /*bounded=*/false).IgnoreError();
+  return version;
 }
 
 btree::Range ToRange(const KeyRange& range) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "engine/answers.h"
 #include "engine/snapshot_impl.h"
 #include "engine/tree_cursor.h"
 
@@ -35,34 +36,49 @@ absl::Status Empty() {
 
 }  // namespace
 
-Lsn Snapshot::lsn() const { return impl_ == nullptr ? Lsn{} : impl_->version->keeper->lsn; }
+Lsn Snapshot::lsn() const {
+  return impl_ == nullptr || impl_->version == nullptr ? Lsn{} : impl_->version->lsn();
+}
+
+absl::Status Snapshot::status() const {
+  if (impl_ == nullptr) return Empty();
+  return impl_->version == nullptr ? impl_->refusal : impl_->version->status();
+}
 
 absl::StatusOr<PinnedValue> Snapshot::DoGet(Keyspace keyspace, std::string_view key) const {
-  if (impl_ == nullptr) return Empty();
-  Database::Impl& database = *impl_->version->database;
-  return database.GetAt(impl_->version->keeper->state, database.pages(), keyspace, key);
+  if (impl_ == nullptr || impl_->version == nullptr) return status();
+  const engine::SharedVersion::Use use(*impl_->version);
+  KEEL_RETURN_IF_ERROR(use.status());
+  Database::Impl& database = *impl_->version->database();
+  return database.GetAt(impl_->version->state(), database.pages(), keyspace, key);
 }
 
 std::vector<absl::StatusOr<PinnedValue>> Snapshot::DoMultiGet(
     Keyspace keyspace, std::span<const std::string_view> keys) const {
-  if (impl_ == nullptr) {
-    std::vector<absl::StatusOr<PinnedValue>> refused;
-    for (size_t i = 0; i < keys.size(); ++i) refused.emplace_back(Empty());
-    return refused;
+  if (impl_ == nullptr || impl_->version == nullptr) {
+    return engine::AllRefused(keys.size(), status());
   }
-  Database::Impl& database = *impl_->version->database;
-  return database.MultiGetAt(impl_->version->keeper->state, database.pages(), keyspace, keys);
+  const engine::SharedVersion::Use use(*impl_->version);
+  if (const absl::Status expired = use.status(); !expired.ok()) {
+    return engine::AllRefused(keys.size(), expired);
+  }
+  Database::Impl& database = *impl_->version->database();
+  return database.MultiGetAt(impl_->version->state(), database.pages(), keyspace, keys);
 }
 
 Cursor Snapshot::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {
-  if (impl_ == nullptr) return Cursor(std::make_unique<engine::FailedCursor>(Empty()));
+  if (absl::Status unreadable = status(); !unreadable.ok()) {
+    return Cursor(std::make_unique<engine::FailedCursor>(std::move(unreadable)));
+  }
   return Cursor(std::make_unique<engine::TreeCursor>(impl_->version, keyspace, range));
 }
 
 absl::StatusOr<uint64_t> Snapshot::DoCount(Keyspace keyspace, const KeyRange& range) const {
-  if (impl_ == nullptr) return Empty();
-  Database::Impl& database = *impl_->version->database;
-  return database.CountAt(impl_->version->keeper->state, database.pages(), keyspace, range);
+  if (impl_ == nullptr || impl_->version == nullptr) return status();
+  const engine::SharedVersion::Use use(*impl_->version);
+  KEEL_RETURN_IF_ERROR(use.status());
+  Database::Impl& database = *impl_->version->database();
+  return database.CountAt(impl_->version->state(), database.pages(), keyspace, range);
 }
 
 }  // namespace keel

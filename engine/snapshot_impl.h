@@ -3,6 +3,7 @@
 #ifndef KEEL_ENGINE_SNAPSHOT_IMPL_H_
 #define KEEL_ENGINE_SNAPSHOT_IMPL_H_
 
+#include <absl/status/status.h>
 #include <keel/snapshot.h>
 
 #include <memory>
@@ -13,7 +14,8 @@ namespace keel {
 
 class Snapshot::Impl {
  public:
-  std::shared_ptr<engine::SharedVersion> version;
+  std::shared_ptr<engine::SharedVersion> version;  // none: it was refused
+  absl::Status refusal;
 };
 
 }  // namespace keel

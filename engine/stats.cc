@@ -74,9 +74,8 @@ DatabaseStats Database::Impl::Stats() {
   stats.io.direct = storage_->data_file->direct();
 
   const std::shared_ptr<const Version> visible = registry_.Visible();
-  stats.commits.visible = visible->lsn;
-  stats.commits.durable = durable_lsn();
-  stats.commits.number = registry_.Newest()->number.value;
+  FillCommits(&stats);
+  FillDisk(&stats);
   if (storage_->log != nullptr) {
     FillLog(*storage_->log, &stats);
     stats.log.bytes_since_checkpoint = log_bytes_since_checkpoint();
@@ -92,11 +91,8 @@ DatabaseStats Database::Impl::Stats() {
   stats.checkpoints.last_duration = checkpoints.last_duration;
   stats.checkpoints.last_pages = checkpoints.last_pages;
 
-  const absl::Duration now = storage_->clock().Now();
-  for (const engine::VersionRegistry::SnapshotFigures& snapshot : registry_.Snapshots()) {
-    stats.snapshots.push_back(
-        {snapshot.lsn, snapshot.count, snapshot.pages_held, now - snapshot.oldest, snapshot.label});
-  }
+  FillTransactions(&stats);
+  FillSnapshots(&stats);
   FillKeyspaces(*visible, &stats);
   return stats;
 }

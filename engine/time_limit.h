@@ -6,7 +6,10 @@
 #include <absl/status/status.h>
 #include <absl/time/time.h>
 
-#include "io/file_system.h"
+#include <string_view>
+
+#include "base/status.h"
+#include "io/clock.h"
 
 namespace keel::engine {
 
@@ -15,22 +18,29 @@ class TimeLimit {
   // The clock is not owned.
   TimeLimit(io::Clock* clock, absl::Duration limit)
       : clock_(clock),
+        limit_(limit),
         deadline_(limit == absl::InfiniteDuration() ? limit : clock->Now() + limit) {}
 
+  // Infinite where there is no limit.
+  absl::Duration limit() const { return limit_; }
+  absl::Duration deadline() const { return deadline_; }
   // Infinite where there is no limit; not positive once it is over.
   absl::Duration left() const {
     return deadline_ == absl::InfiniteDuration() ? deadline_ : deadline_ - clock_->Now();
   }
   bool over() const { return left() <= absl::ZeroDuration(); }
 
-  // What calls answer then.
-  static absl::Status Exceeded() {
-    return absl::DeadlineExceededError(
-        "the transaction outlived its time limit and was rolled back");
+  // What the calls of the transaction with this label answer then.
+  absl::Status Exceeded(std::string_view label) const {
+    return MakeStatus(absl::StatusCode::kDeadlineExceeded,
+                      "the transaction%s outlived its time limit of %s and was rolled back",
+                      label.empty() ? "" : absl::StrFormat(" \"%s\"", Printable(label)),
+                      absl::FormatDuration(limit_));
   }
 
  private:
   io::Clock* const clock_;
+  const absl::Duration limit_;
   const absl::Duration deadline_;
 };
 

@@ -1,5 +1,6 @@
 #include "engine/tree_cursor.h"
 
+#include <optional>
 #include <utility>
 
 #include "base/status.h"
@@ -8,11 +9,11 @@ namespace keel::engine {
 
 TreeCursor::TreeCursor(std::shared_ptr<SharedVersion> version, Keyspace keyspace,
                        const KeyRange& range)
-    : database_(version->database),
+    : database_(version->database()),
       version_(std::move(version)),
       keyspace_(keyspace),
       range_(range) {
-  Attach(version_->keeper->state, database_->pages());
+  Attach(version_->state(), database_->pages());
 }
 
 TreeCursor::TreeCursor(std::shared_ptr<ExclusiveTransaction> transaction, Keyspace keyspace,
@@ -42,7 +43,9 @@ void TreeCursor::Move(Movement movement, std::string_view key) {
   if (!cursor_.has_value()) return;
   large_read_ = false;
   if (transaction_ == nullptr) {
-    status_ = database_->Usable();
+    const SharedVersion::Use use(*version_);
+    status_ = use.status();
+    if (status_.ok()) status_ = database_->Usable();
     if (status_.ok()) MoveOnTree(movement, key);
     return;
   }
@@ -100,7 +103,12 @@ absl::Status TreeCursor::status() const {
 std::string_view TreeCursor::value() {
   const btree::ValueSlot slot = cursor_->value();
   if (!slot.large) return slot.bytes;
-  if (!large_read_) status_ = ReadLarge(slot);
+  if (!large_read_) {
+    std::optional<SharedVersion::Use> use;
+    if (version_ != nullptr) use.emplace(*version_);
+    status_ = use ? use->status() : absl::OkStatus();
+    if (status_.ok()) status_ = ReadLarge(slot);
+  }
   return large_read_ ? large_.view() : std::string_view();
 }
 

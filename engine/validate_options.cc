@@ -49,6 +49,12 @@ absl::StatusOr<Options> ValidateOptions(const Options& options) {
   if (options.async_flush_interval <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("option async_flush_interval must be positive");
   }
+  if (options.async_lag_max <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("option async_lag_max must be positive");
+  }
+  if (options.snapshots.age_max <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("option snapshots.age_max must be positive");
+  }
   if (options.read_only && options.error_if_exists) {
     return absl::InvalidArgumentError("options read_only and error_if_exists exclude each other");
   }

@@ -2,6 +2,7 @@
 
 #include <absl/functional/function_ref.h>
 
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -16,8 +17,9 @@ constexpr size_t kFew = 8;
 
 class Validator {
  public:
-  Validator(pager::PageSource& pages, const TreeState& before, const TreeState& after)
-      : pages_(pages), before_(before), after_(after) {}
+  Validator(pager::PageSource& pages, const TreeState& before, const TreeState& after,
+            DescribeWinner winner)
+      : pages_(pages), before_(before), after_(after), winner_(winner) {}
 
   absl::Status Reads(KeyspaceId keyspace, const ReadSet::KeyspaceReads& reads);
   absl::Status Writes(KeyspaceId keyspace, const WriteSet::KeyspaceWrites& writes);
@@ -32,11 +34,14 @@ class Validator {
   absl::Status Unchanged(KeyspaceId keyspace, const btree::Range& range);
   absl::Status SameCount(KeyspaceId keyspace, const btree::Range& range);
   absl::Status Conflict(KeyspaceId keyspace, const btree::Change& change) const;
+  // When the page was made that has the key in the later state, or, where it has none, the tree's root.
+  std::optional<Epoch> BirthOf(KeyspaceId keyspace, std::string_view key) const;
   std::string Where(KeyspaceId keyspace) const;
 
   pager::PageSource& pages_;
   const TreeState& before_;
   const TreeState& after_;
+  const DescribeWinner winner_;
 };
 
 std::string Validator::Where(KeyspaceId keyspace) const {
@@ -44,18 +49,27 @@ std::string Validator::Where(KeyspaceId keyspace) const {
   return absl::StrFormat("keyspace \"%s\"", Printable(state.names->Name(keyspace)));
 }
 
+std::optional<Epoch> Validator::BirthOf(KeyspaceId keyspace, std::string_view key) const {
+  const pager::TreeRoot root = after_.roots.Get(keyspace);
+  if (root.empty()) return std::nullopt;
+  const absl::StatusOr<btree::Found> found = btree::Find(pages_, keyspace, root, key);
+  if (found.ok() && *found) return Epoch{found->leaf.header().birth};
+  return root.reference.birth;
+}
+
 absl::Status Validator::Conflict(KeyspaceId keyspace, const btree::Change& change) const {
   const char* const how = !change.before ? "put" : !change.after ? "deleted" : "changed";
-  return MakeStatus(absl::StatusCode::kAborted, "key \"%s\" of %s was %s meanwhile",
-                    Printable(change.key, 64), Where(keyspace), how);
+  return MakeStatus(absl::StatusCode::kAborted, "key \"%s\" of %s was %s meanwhile by %s",
+                    Printable(change.key, 64), Where(keyspace), how,
+                    winner_(BirthOf(keyspace, change.key)));
 }
 
 absl::StatusOr<bool> Validator::Differs(KeyspaceId keyspace) const {
   const bool was = before_.names->Exists(keyspace);
   const bool is = after_.names->Exists(keyspace);
   if (was != is) {
-    return MakeStatus(absl::StatusCode::kAborted, "%s was %s meanwhile", Where(keyspace),
-                      is ? "made" : "dropped");
+    return MakeStatus(absl::StatusCode::kAborted, "%s was %s meanwhile by %s", Where(keyspace),
+                      is ? "made" : "dropped", winner_(std::nullopt));
   }
   return was && before_.roots.Get(keyspace) != after_.roots.Get(keyspace);
 }
@@ -88,9 +102,12 @@ absl::Status Validator::SameCount(KeyspaceId keyspace, const btree::Range& range
   KEEL_ASSIGN_OR_RETURN(const uint64_t has,
                         btree::Count(pages_, keyspace, after_.roots.Get(keyspace), range));
   if (had == has) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kAborted,
-                    "the range from \"%s\" of %s had %d keys when they were counted, and has %d",
-                    Printable(range.begin, 64), Where(keyspace), had, has);
+  const pager::TreeRoot root = after_.roots.Get(keyspace);
+  return MakeStatus(
+      absl::StatusCode::kAborted,
+      "the range from \"%s\" of %s had %d keys when they were counted, and has %d since %s",
+      Printable(range.begin, 64), Where(keyspace), had, has,
+      winner_(root.empty() ? std::nullopt : std::optional(root.reference.birth)));
 }
 
 absl::Status Validator::Reads(KeyspaceId keyspace, const ReadSet::KeyspaceReads& reads) {
@@ -134,8 +151,8 @@ absl::Status Validator::Writes(KeyspaceId keyspace, const WriteSet::KeyspaceWrit
 }  // namespace
 
 absl::Status ValidateReads(pager::PageSource& pages, const TreeState& before,
-                           const TreeState& after, const ReadSet& reads) {
-  Validator validator(pages, before, after);
+                           const TreeState& after, const ReadSet& reads, DescribeWinner winner) {
+  Validator validator(pages, before, after, winner);
   for (const auto& [id, of_keyspace] : reads.keyspaces()) {
     KEEL_RETURN_IF_ERROR(validator.Reads(KeyspaceId{id}, of_keyspace));
   }
@@ -143,8 +160,8 @@ absl::Status ValidateReads(pager::PageSource& pages, const TreeState& before,
 }
 
 absl::Status ValidateWrites(pager::PageSource& pages, const TreeState& before,
-                            const TreeState& after, const WriteSet& writes) {
-  Validator validator(pages, before, after);
+                            const TreeState& after, const WriteSet& writes, DescribeWinner winner) {
+  Validator validator(pages, before, after, winner);
   return writes.ForEachKeyspace(
       [&](KeyspaceId keyspace, const WriteSet::KeyspaceWrites& of_keyspace) {
         return validator.Writes(keyspace, of_keyspace);

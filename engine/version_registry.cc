@@ -163,6 +163,12 @@ uint64_t VersionRegistry::ReturnedByCheckpoint(Epoch last) const {
   return reclaimer_.HeldBy(last).alone + reclaimer_.unexamined();
 }
 
+uint64_t VersionRegistry::PagesHeldBy(Epoch epoch) const {
+  absl::MutexLock lock(&mutex_);
+  const pager::Reclaimer::Held held = reclaimer_.HeldBy(epoch);
+  return held.alone + held.shared;
+}
+
 uint64_t VersionRegistry::dead_pages_held() const {
   absl::MutexLock lock(&mutex_);
   return reclaimer_.held() + reclaimer_.unexamined();

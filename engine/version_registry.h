@@ -53,6 +53,7 @@ class VersionKeeper {
   explicit operator bool() const { return registry_ != nullptr; }
   const Version& operator*() const { return *version_; }
   const Version* operator->() const { return version_.get(); }
+  const std::shared_ptr<const Version>& shared() const { return version_; }
 
  private:
   VersionRegistry* registry_ = nullptr;
@@ -107,6 +108,8 @@ class VersionRegistry {
   };
   // The oldest `most`.
   std::vector<SnapshotFigures> Snapshots(size_t most = SIZE_MAX) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Dead pages that a snapshot of this epoch holds, those among them that others hold too.
+  uint64_t PagesHeldBy(Epoch epoch) const ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t dead_pages_held() const ABSL_LOCKS_EXCLUDED(mutex_);
   // Commits that are published but not visible.
   uint64_t pending() const ABSL_LOCKS_EXCLUDED(mutex_);

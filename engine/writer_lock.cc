@@ -5,65 +5,83 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "engine/thread_token.h"
 
 namespace keel::engine {
 
+namespace {
+
+// How soon a holder over its limit, in whose transaction a call was running, is looked at again.
+constexpr absl::Duration kExpireAgain = absl::Milliseconds(10);
+
+}  // namespace
+
 absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label) {
   absl::MutexLock lock(&mutex_);
+  if (Overdue(clock_->Now())) ExpireHolder();
   if (!failure_.ok()) return failure_;
-  const std::thread::id self = std::this_thread::get_id();
+  const uint64_t self = ThisThreadToken();
   if (!held_ && waiters_.empty()) {
     Hold(self, label);
     return absl::OkStatus();
   }
   if (held_ && owner_ == self) {
-    return absl::FailedPreconditionError(
-        "this thread has a transaction open: commit it, or write through it");
+    return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                      "this thread uses the exclusive transaction that is open, %s, and would wait "
+                      "for itself: commit it, or write through it",
+                      HolderName());
   }
-  Waiter waiter;
+  Waiter waiter{.thread = self, .label = label, .granted = {}};
   waiters_.push_back(&waiter);
-  const absl::Duration deadline =
-      timeout == absl::InfiniteDuration() ? timeout : clock_->Now() + timeout;
-  const absl::Status status = Wait(waiter, deadline);
-  if (!status.ok()) {
-    waiters_.remove(&waiter);
-    return status;
-  }
-  Hold(self, label);
-  return absl::OkStatus();
+  absl::Status status = Wait(waiter, timeout);
+  if (!status.ok()) waiters_.remove(&waiter);
+  return status;
 }
 
-absl::Status WriterLock::Wait(Waiter& waiter, absl::Duration deadline) {
+absl::Status WriterLock::Wait(Waiter& waiter, absl::Duration timeout) {
+  const absl::Duration begin = clock_->Now();
+  const absl::Duration deadline = timeout == absl::InfiniteDuration() ? timeout : begin + timeout;
   while (!waiter.has_lock) {
     if (!failure_.ok()) return failure_;
     const absl::Duration now = clock_->Now();
-    if (now >= deadline) return Timeout();
-    if (now >= limit_at_ && expire_ != nullptr) {
-      const std::function<void()> expire = std::exchange(expire_, nullptr);
-      mutex_.Unlock();
-      expire();
-      mutex_.Lock();
-      continue;
+    if (now >= deadline) return Timeout(now - begin);
+    absl::Duration until = deadline;
+    if (Overdue(now)) {
+      if (ExpireHolder()) continue;
+      until = std::min(until, now + kExpireAgain);
+    } else if (expire_ != nullptr) {
+      until = std::min(until, limit_at_);
     }
-    const absl::Duration until = std::min(deadline, expire_ != nullptr ? limit_at_ : deadline);
     if (until == absl::InfiniteDuration()) {
       waiter.granted.Wait(&mutex_);
-    } else {
+    } else if (!waiter.has_lock) {
       waiter.granted.WaitWithTimeout(&mutex_, until - now);
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status WriterLock::Timeout() const {
-  return MakeStatus(absl::StatusCode::kDeadlineExceeded,
-                    "the writer lock is held by %s for %s; raise lock_timeout, or end that "
-                    "transaction",
-                    label_.empty() ? std::string("another transaction") : "\"" + label_ + "\"",
-                    absl::FormatDuration(clock_->Now() - since_));
+bool WriterLock::ExpireHolder() {
+  const Expire expire = expire_;
+  mutex_.Unlock();
+  const bool done = expire();
+  mutex_.Lock();
+  return done;
 }
 
-void WriterLock::Hold(std::thread::id owner, std::string_view label) {
+std::string WriterLock::HolderName() const {
+  return label_.empty() ? "one without a label" : absl::StrFormat("\"%s\"", Printable(label_));
+}
+
+absl::Status WriterLock::Timeout(absl::Duration waited) const {
+  return MakeStatus(absl::StatusCode::kDeadlineExceeded,
+                    "waited %s for the writer lock: it is held by %s for %s, and %d wait for it; "
+                    "raise lock_timeout, or end that transaction",
+                    absl::FormatDuration(waited), HolderName(),
+                    absl::FormatDuration(clock_->Now() - since_), waiters_.size());
+}
+
+void WriterLock::Hold(uint64_t owner, std::string_view label) {
   held_ = true;
   owner_ = owner;
   label_ = label;
@@ -76,18 +94,17 @@ void WriterLock::Release() {
   absl::MutexLock lock(&mutex_);
   KEEL_CHECK(held_);
   held_ = false;
-  owner_ = {};
+  owner_ = 0;
   expire_ = nullptr;
   if (waiters_.empty()) return;
-  Waiter* next = waiters_.front();
+  Waiter* const next = waiters_.front();
   waiters_.pop_front();
-  // Held on behalf of the waiter from here on, so that nobody overtakes it.
-  held_ = true;
+  Hold(next->thread, next->label);
   next->has_lock = true;
   next->granted.Signal();
 }
 
-void WriterLock::SetLimit(absl::Duration limit, std::function<void()> expire) {
+void WriterLock::SetLimit(absl::Duration limit, Expire expire) {
   absl::MutexLock lock(&mutex_);
   limit_at_ = clock_->Now() + limit;
   expire_ = std::move(expire);
@@ -96,7 +113,7 @@ void WriterLock::SetLimit(absl::Duration limit, std::function<void()> expire) {
 
 void WriterLock::SetOwner() {
   absl::MutexLock lock(&mutex_);
-  owner_ = std::this_thread::get_id();
+  owner_ = ThisThreadToken();
 }
 
 void WriterLock::Fail(absl::Status status) {

@@ -1,4 +1,8 @@
 // The writer lock: one holder, first come first served, with a time limit and a name for the holder.
+//
+// W1  Granted in the order of Acquire; whoever releases it grants it to the next in line, so that nobody overtakes.
+// W2  Whoever uses the holder's transaction is its owner, and is refused rather than left to wait for itself.
+// W3  A holder over its time limit is ended by whoever wants the lock, its owner included.
 
 #ifndef KEEL_ENGINE_WRITER_LOCK_H_
 #define KEEL_ENGINE_WRITER_LOCK_H_
@@ -8,11 +12,11 @@
 #include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "io/clock.h"
 
@@ -21,17 +25,20 @@ namespace keel::engine {
 // Thread-safe. Time is the injected clock's; waiting itself is the operating system's.
 class WriterLock {
  public:
+  // Ends the holder's transaction unless a call of it is running; true: done, or it was over already.
+  using Expire = std::function<bool()>;
+
   explicit WriterLock(io::Clock* clock) : clock_(clock) {}
 
   // Waits its turn, at most `timeout`. `label` names the holder to others (copied). DeadlineExceeded says who
-  // holds it and since when; FailedPrecondition: the calling thread holds it itself; or the status given to
-  // Fail.
+  // holds it and for how long; FailedPrecondition: the calling thread uses the holder's transaction itself; or the
+  // status given to Fail.
   absl::Status Acquire(absl::Duration timeout, std::string_view label) ABSL_LOCKS_EXCLUDED(mutex_);
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // The holder's transaction may be ended from outside after `limit` by whoever waits: `expire` is called by a
-  // waiter, without locks, once the limit has passed. It must lead to Release by someone, or do nothing.
-  void SetLimit(absl::Duration limit, std::function<void()> expire) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The holder's transaction may be ended from outside after `limit`: `expire` is called by whoever wants the lock
+  // then, without locks, until it says that it is done. It must lead to Release by someone, or do nothing.
+  void SetLimit(absl::Duration limit, Expire expire) ABSL_LOCKS_EXCLUDED(mutex_);
   // The holder's transaction is being used by the calling thread from now on.
   void SetOwner() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -40,22 +47,30 @@ class WriterLock {
 
  private:
   struct Waiter {
+    uint64_t thread;
+    std::string_view label;
     absl::CondVar granted;
     bool has_lock = false;
   };
 
-  absl::Status Wait(Waiter& waiter, absl::Duration deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Timeout() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Hold(std::thread::id owner, std::string_view label) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Wait(Waiter& waiter, absl::Duration timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Overdue(absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return held_ && expire_ != nullptr && now >= limit_at_;
+  }
+  // Tries to end the holder's transaction, with the mutex released meanwhile. False: a call of it is running.
+  bool ExpireHolder() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Timeout(absl::Duration waited) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string HolderName() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Hold(uint64_t owner, std::string_view label) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   io::Clock* clock_;
   absl::Mutex mutex_;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread::id owner_ ABSL_GUARDED_BY(mutex_);
+  uint64_t owner_ ABSL_GUARDED_BY(mutex_) = 0;  // the token of its thread
   std::string label_ ABSL_GUARDED_BY(mutex_);
   absl::Duration since_ ABSL_GUARDED_BY(mutex_);
   absl::Duration limit_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
-  std::function<void()> expire_ ABSL_GUARDED_BY(mutex_);
+  Expire expire_ ABSL_GUARDED_BY(mutex_);
   std::list<Waiter*> waiters_ ABSL_GUARDED_BY(mutex_);
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };

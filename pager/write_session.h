@@ -54,6 +54,13 @@ class WriteSession final : public PageSink {
   // Ends the transaction: what was built is a version from now on. Raises the epoch.
   Publication Publish();
 
+  // Pages that the transaction has made and not dropped again.
+  uint64_t born_pages() const {
+    uint64_t pages = 0;
+    for (const Level& level : levels_) pages += level.born.size();
+    return pages;
+  }
+
   // How deep Reserve and CreateRun may go into the reserve of free space.
   void set_space_use(SpaceUse use) { space_use_ = use; }
 

@@ -45,21 +45,26 @@ enum class Act : uint8_t {
   kLateSync,     // commits without waiting, then makes them durable
   kSnapshot,     // opens one, reads all of it, lets it go
   kEndSnapshot,  // lets one go that is as old as the case
+  kExpire,       // lets time pass that no snapshot may live, and does the background work
 };
-constexpr std::array kActs = {Act::kCommitSync, Act::kCommitNone, Act::kManyCommits,
-                              Act::kDeleteAll,  Act::kCheckpoint, Act::kBackground,
-                              Act::kLateSync,   Act::kSnapshot,   Act::kEndSnapshot};
+constexpr std::array kActs = {
+    Act::kCommitSync, Act::kCommitNone, Act::kManyCommits, Act::kDeleteAll,   Act::kCheckpoint,
+    Act::kBackground, Act::kLateSync,   Act::kSnapshot,    Act::kEndSnapshot, Act::kExpire};
 constexpr std::array<std::string_view, kActs.size()> kActNames = {
-    "a durable commit", "a commit",    "many commits",   "a delete of everything", "a checkpoint",
-    "background",       "a late sync", "a new snapshot", "the end of a snapshot"};
+    "a durable commit",      "a commit",           "many commits", "a delete of everything",
+    "a checkpoint",          "background",         "a late sync",  "a new snapshot",
+    "the end of a snapshot", "expiry of snapshots"};
 // Those that always have I/O steps at which they can be stopped.
 constexpr std::array kCarriers = {Act::kCommitSync, Act::kManyCommits, Act::kDeleteAll,
-                                  Act::kCheckpoint, Act::kBackground,  Act::kLateSync};
+                                  Act::kCheckpoint, Act::kBackground,  Act::kLateSync,
+                                  Act::kExpire};
 std::string_view ActName(Act act) { return kActNames[static_cast<size_t>(act)]; }
 
 // A thread that has done nothing for so long waits for the one that is stopped. Only how a case
 // goes on depends on it, never whether it passes.
 constexpr absl::Duration kStuck = absl::Milliseconds(20);
+// How long a snapshot may live: longer, in the world's time, than a case without expiry takes.
+constexpr absl::Duration kSnapshotAge = absl::Hours(1);
 
 class Scene {
  public:
@@ -111,6 +116,7 @@ class Scene {
   std::atomic<std::thread::id> stopped_thread_;
   uint64_t carrier_steps_ = 0;  // of the carrier's thread alone
   std::atomic<uint64_t> intruder_steps_{0};
+  std::atomic<int> expiries_{0};
   absl::Notification intruder_done_;
   std::thread intruder_thread_;
   absl::Mutex mutex_;
@@ -148,7 +154,7 @@ void Scene::Commit(SeededRandom& random, Durability durability, bool delete_all)
   if (durability == Durability::kSync) ledger_.Acknowledge(number);
 }
 
-// What a snapshot shows is one committed state, the same however often it is read.
+// What a snapshot shows is one committed state, the same however often it is read, until it expires.
 void Scene::ReadSnapshot(const Snapshot& snapshot) {
   uint64_t first = 0;
   for (int n = 0; n < 2; ++n) {
@@ -158,6 +164,9 @@ void Scene::ReadSnapshot(const Snapshot& snapshot) {
           state.Put(0, key, value);
           return absl::OkStatus();
         });
+    if (absl::IsDeadlineExceeded(status) && expiries_ > 0) {
+      return tally_->Met("a snapshot had expired when it was read", true);
+    }
     if (!status.ok()) return Fail("read a snapshot", status);
     if (n == 0) first = state.hash();
     if (state.hash() != first) return Fail("a snapshot has changed");
@@ -192,6 +201,11 @@ void Scene::Perform(Act act, uint64_t seed) {
       status = db_->Checkpoint();
       break;
     case Act::kBackground:
+      status = db_->RunBackgroundWork();
+      break;
+    case Act::kExpire:
+      ++expiries_;
+      world_.clock().Sleep(2 * kSnapshotAge);
       status = db_->RunBackgroundWork();
       break;
     case Act::kSnapshot:
@@ -255,7 +269,10 @@ void Scene::Meet(const Call&) {
 }
 
 void Scene::OpenAndFill() {
-  auto opened = Database::Open("/db", shape_.Options(&world_));
+  Options options = shape_.Options(&world_);
+  options.snapshots.age_max = kSnapshotAge;
+  options.snapshots.when_too_old = SnapshotLimits::WhenTooOld::kExpire;
+  auto opened = Database::Open("/db", options);
   if (!opened.ok()) return Fail("open", opened.status());
   db_ = *std::move(opened);
   for (int n = 0; n < 6; ++n) Commit(random_, Durability::kSync, false);

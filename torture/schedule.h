@@ -1,7 +1,7 @@
 // Campaign F: two threads, one of them stopped at a chosen I/O step of what it does while the other
 // does all that it can; then the power is cut, and the first goes on.
 //
-// So a checkpoint, a group commit, a change of log segments, a snapshot that begins or ends and the
+// So a checkpoint, a group commit, a change of log segments, a snapshot that begins, ends or expires and the
 // reuse of pages are met by each other at every step, in the same way each time.
 
 #ifndef KEEL_TORTURE_SCHEDULE_H_

@@ -21,7 +21,8 @@ namespace keel {
 // Move-only; used by one thread at a time. Sees the state that its Reader saw when it was made (a cursor of a
 // Transaction sees that transaction's own later changes too). Keeps that state's pages from being reused
 // while it lives. After an error Valid() is false and status() says why; a Seek starts afresh. A cursor
-// that outlives its transaction or its database gives FailedPrecondition.
+// that outlives its transaction or its database gives FailedPrecondition; DeadlineExceeded: its state has expired
+// (SnapshotLimits).
 class Cursor {
  public:
   class Impl;

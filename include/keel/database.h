@@ -25,6 +25,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -105,11 +106,13 @@ class Database : public Reader {
   }
 
   // The newest visible state. Never waits for a writer. `label` (copied) names it where it is in the way: in the
-  // error of a full disk, and in Stats().
+  // error of a full disk, in Stats(), and in EventListener::OnOldSnapshot.
   Snapshot GetSnapshot(std::string_view label = {}) const;
 
-  // An exclusive transaction waits for the writer lock, first come first served; DeadlineExceeded names who holds it.
-  // An optimistic one begins at once.
+  // An exclusive transaction waits for the writer lock, first come first served. DeadlineExceeded says who holds it, by
+  // its label, and since when. FailedPrecondition: this thread uses the exclusive transaction that is open, so it would
+  // wait for itself; the same holds for all that writes (Put, Write, OpenKeyspace of a new one, Commit of an optimistic
+  // transaction, ...). An optimistic one begins at once.
   absl::StatusOr<Transaction> Begin(const TransactionOptions& options = {});
   // Runs `work` in a transaction and commits it if that returns OK, else rolls back and returns its status. Conflicts
   // (Aborted) are tried again, each time behind the commit that won and after a growing pause; Unknown never is. After
@@ -125,6 +128,13 @@ class Database : public Reader {
   // All commits so far.
   absl::Status Sync();
   Lsn durable_lsn() const;
+  // Calls `callback` once: with OK when everything up to `lsn` is durable, which it hastens as a kAsync commit does; with
+  // the error of WaitDurable if the log fails first; at the latest in Close. Callbacks come in the order of their LSNs,
+  // one at a time, with no lock held, on a thread of the database that does nothing else; with Background::kManual on
+  // the thread that calls RunBackgroundWork, WaitDurable, Sync, Checkpoint or Close, at its end. Never within OnDurable,
+  // except of a database opened read-only. A callback may use the database, but not close it, and those behind it wait
+  // for it. InvalidArgument: beyond the last commit; ResourceExhausted: 65,536 wait already.
+  absl::Status OnDurable(Lsn lsn, std::function<void(const absl::Status&)> callback);
 
   // Writes the visible state to the data file and cuts the log. Writers go on meanwhile.
   absl::Status Checkpoint();

@@ -12,6 +12,7 @@
 
 #include <absl/time/time.h>
 #include <keel/health.h>
+#include <keel/lsn.h>
 
 #include <cstdint>
 #include <string_view>
@@ -28,7 +29,7 @@ class EventListener;
 // prefix of them; a later commit is never there without an earlier one.
 enum class Durability : uint8_t {
   kSync,   // durable when Commit returns OK (the default)
-  kAsync,  // visible at once, durable within Options::async_flush_interval
+  kAsync,  // visible at once, durable within Options::async_flush_interval; waits while too much is not (async_lag...)
   kNone,  // visible at once, logged, durable with the next flush or checkpoint; never waits for one
 };
 
@@ -62,6 +63,33 @@ enum class Background : uint8_t {
   kManual,  // nothing runs unless Database::RunBackgroundWork() is called; who has to wait does the work
 };
 
+// Who reads a fixed state, and so keeps its pages from being used again.
+enum class SnapshotKind : uint8_t {
+  kSnapshot,     // Database::GetSnapshot
+  kCursor,       // a cursor, or ForEach, of the database
+  kTransaction,  // an optimistic transaction
+};
+// "snapshot", "cursor", "transaction".
+std::string_view SnapshotKindName(SnapshotKind kind);
+
+// What to do about snapshots that are many, or that live long. By default nothing.
+struct SnapshotLimits {
+  // Open at a time, those of cursors and optimistic transactions among them. One more is ResourceExhausted (which says
+  // who has the oldest): from Begin, from a cursor's status(), from every call of the snapshot. 0: any number.
+  uint64_t count_max = 0;
+  // A snapshot is too old once it has lived longer than this, or keeps more than this from being used again (of the
+  // oldest 32 that is looked at). Looked at once a second, or in each RunBackgroundWork.
+  absl::Duration age_max = absl::InfiniteDuration();
+  uint64_t held_bytes_max = UINT64_MAX;
+  enum class WhenTooOld : uint8_t {
+    kWarn,    // EventListener::OnOldSnapshot, once for each
+    kExpire,  // the same, and its pages are given back: its calls, and those of its cursors, are DeadlineExceeded from
+    // then on; an optimistic transaction is rolled back. A call that is running ends as if nothing had
+    // happened, and what was returned stays good.
+  };
+  WhenTooOld when_too_old = WhenTooOld::kWarn;
+};
+
 struct WriteOptions {
   Durability durability = Durability::kSync;
 };
@@ -72,8 +100,10 @@ struct TransactionOptions {
   // How long Begin, or Commit of an optimistic transaction, may wait for the writer lock before DeadlineExceeded (the
   // transaction is then over).
   absl::Duration lock_timeout = absl::InfiniteDuration();
-  // How long the transaction may live: its next call after that rolls it back and returns
-  // DeadlineExceeded.
+  // How long the transaction may live. One that lives longer is rolled back, though its thread does nothing: within
+  // about 50 ms by a thread of the database, at once by whoever wants the writer lock, with Background::kManual by
+  // RunBackgroundWork; a call that is running is waited for. Its next call returns DeadlineExceeded, with limit and
+  // label.
   absl::Duration time_limit = absl::InfiniteDuration();
   // Shown where the transaction is named (errors, statistics). Copied.
   std::string_view label;
@@ -96,6 +126,12 @@ struct Options {
   // Size that log segments grow to, from 1 MiB on. 256 KiB to 1 GiB, a multiple of 64 KiB.
   uint64_t log_segment_bytes = uint64_t{64} << 20;
   absl::Duration async_flush_interval = absl::Milliseconds(10);
+  // What may be visible and not yet durable: a kAsync commit that would leave more bytes of log, or that finds a commit
+  // older than this, does not return before it is durable itself. So a slow disk slows commits down, instead of making
+  // the loss at a crash larger. kNone commits never wait, but count.
+  uint64_t async_lag_bytes_max = uint64_t{16} << 20;
+  absl::Duration async_lag_max = absl::Seconds(1);
+  SnapshotLimits snapshots;
   IoBackend io_backend = IoBackend::kAuto;
   // Bypass the operating system's page cache where the file system allows it.
   bool direct_io = true;
@@ -139,6 +175,17 @@ class EventListener {
   // An issue began, or ended: failures, and early warnings of disk, log and memory. Warnings do not end within five
   // seconds, so that there is no storm of them.
   virtual void OnHealthIssue(const HealthIssue& /*issue*/, bool /*begins*/) {}
+
+  // A snapshot is too old (SnapshotLimits). Told once of each.
+  struct OldSnapshot {
+    SnapshotKind kind = SnapshotKind::kSnapshot;
+    std::string_view label;
+    Lsn lsn;
+    absl::Duration age;
+    uint64_t held_bytes = 0;
+    bool expired = false;  // or only warned of
+  };
+  virtual void OnOldSnapshot(const OldSnapshot& /*snapshot*/) {}
 
   // The database stopped taking commits (promise G4), with the reason. OnHealthChange tells the same.
   virtual void OnStopped(std::string_view /*reason*/) {}

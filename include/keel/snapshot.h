@@ -6,6 +6,7 @@
 #ifndef KEEL_SNAPSHOT_H_
 #define KEEL_SNAPSHOT_H_
 
+#include <absl/status/status.h>
 #include <keel/lsn.h>
 #include <keel/reader.h>
 
@@ -14,7 +15,8 @@
 namespace keel {
 
 // Move-only; thread-safe. Readers and writers never wait for each other; while it lives, pages that it can see
-// are not reused, so let it go when done. After the database is closed its calls give FailedPrecondition.
+// are not reused, so let it go when done. After the database is closed its calls give FailedPrecondition. Where
+// Options::snapshots sets limits, ResourceExhausted: it was refused; DeadlineExceeded: it was too old, and has expired.
 class Snapshot : public Reader {
  public:
   class Impl;
@@ -26,6 +28,8 @@ class Snapshot : public Reader {
 
   // Position in the log of the last commit that it contains.
   Lsn lsn() const;
+  // OK, or why it can be read no more (refused, expired, moved from); of a closed database only reads tell.
+  absl::Status status() const;
 
  private:
   absl::StatusOr<PinnedValue> DoGet(Keyspace keyspace, std::string_view key) const override;

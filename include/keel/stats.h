@@ -6,6 +6,7 @@
 #include <absl/time/time.h>
 #include <keel/health.h>
 #include <keel/lsn.h>
+#include <keel/options.h>
 
 #include <cstdint>
 #include <string>
@@ -22,6 +23,13 @@ struct DatabaseStats {
     std::vector<HealthIssue> issues;  // all there are, warnings too
   } health;
 
+  struct Disk {
+    uint64_t free_bytes = 0;       // of the file system; UINT64_MAX: it does not say
+    uint64_t file_bytes = 0;       // of the data file
+    uint64_t file_free_bytes = 0;  // of these, free above the reserve
+    bool writes_refused = false;   // the last ordinary write was, for want of disk
+  } disk;
+
   struct Io {
     std::string backend;         // "io_uring", "posix"
     std::string backend_reason;  // why not another one
@@ -33,6 +41,14 @@ struct DatabaseStats {
     Lsn visible;  // what a new snapshot contains
     Lsn durable;
     uint64_t number = 0;  // of the newest commit
+    // Visible, but lost if the power fails now: kAsync and kNone commits, and what they have made visible with them. Of
+    // more than about a thousand, number and age are upper bounds.
+    uint64_t undurable = 0;
+    uint64_t undurable_bytes = 0;  // of log
+    absl::Duration undurable_age;  // of the oldest
+    uint64_t async_waits =
+        0;  // kAsync commits that waited (Options::async_lag_bytes_max, async_lag_max)
+    uint64_t durable_callbacks = 0;  // of OnDurable, not yet called
   } commits;
 
   struct Log {
@@ -79,14 +95,44 @@ struct DatabaseStats {
     uint64_t last_pages = 0;
   } checkpoints;
 
+  // How many of the following lists are shown at most: the oldest.
+  static constexpr size_t kOldestShown = 16;
+
   struct SnapshotInfo {
+    SnapshotKind kind = SnapshotKind::kSnapshot;
+    std::string label;
     Lsn lsn;
-    uint64_t count = 0;
+    absl::Duration age;
     uint64_t pages_held = 0;  // dead pages that it keeps from reuse (some may be shared)
-    absl::Duration age;       // of the oldest
-    std::string label;        // of the oldest that has one
+    uint64_t bytes_held = 0;
   };
   std::vector<SnapshotInfo> snapshots;
+  struct SnapshotTotals {
+    uint64_t open = 0;
+    uint64_t refused = 0;  // since open, as those that follow: by SnapshotLimits::count_max
+    uint64_t warned = 0;
+    uint64_t expired = 0;
+  } snapshot_totals;
+
+  struct TransactionInfo {
+    Concurrency concurrency = Concurrency::kExclusive;
+    Isolation isolation = Isolation::kSerializable;
+    std::string label;
+    absl::Duration age;
+    absl::Duration time_limit;
+    // As of its last idle moment, if a call of it is running.
+    uint64_t changes =
+        0;  // calls that changed something, those taken back by RollbackTo among them
+    uint64_t memory_bytes = 0;  // optimistic: of what it has read and written
+    uint64_t bytes_held =
+        0;  // optimistic: dead pages that its snapshot keeps; exclusive: pages that it has made
+  };
+  std::vector<TransactionInfo> transactions;
+  struct TransactionTotals {
+    uint64_t exclusive = 0;  // open; the one that has the writer lock
+    uint64_t optimistic = 0;
+    uint64_t timed_out = 0;  // since open: rolled back for their time limit
+  } transaction_totals;
 
   struct Keyspace {
     std::string name;

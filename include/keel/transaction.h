@@ -57,7 +57,11 @@ class Transaction : public Reader {
   // this transaction.
   absl::Status RollbackTo(Savepoint savepoint);
 
-  // Aborted (optimistic): others have changed what it relies on; names it. Begin anew, or let Database::Transact.
+  // Aborted (optimistic): others have changed what it relies on. The message names the key (or counted range, or
+  // keyspace) and the commit that won, by its number and, as long as the database remembers it, the LSN that its
+  // Commit returned and the label of who wrote it. Where that cannot be told from the pages that changed, it names the
+  // commits of which one has won, from the first after this one's snapshot to the last that touched the page. Begin
+  // anew, or let Database::Transact.
   // Unknown: handed to the log, but whether it is durable is known only after reopening. Any error but that:
   // certainly not committed.
   absl::StatusOr<Lsn> Commit(WriteOptions options = {});

@@ -223,6 +223,11 @@ TEST_F(CommandsTest, StatIsForPeopleAndMachines) {
   EXPECT_EQ(stat["keyspaces"][0]["entries"], 4);
   EXPECT_EQ(stat["io"]["backend"], "posix");
   EXPECT_EQ(stat["recovery"]["clean"], true);
+  EXPECT_EQ(stat["health"]["state"], "read-only");  // as stat opens it
+  EXPECT_EQ(stat["health_issues"].size(), 1u);
+  EXPECT_GT(stat["disk"]["data_file_bytes"], 0);
+  EXPECT_GT(stat["disk"]["free_bytes"], 0);
+  EXPECT_TRUE(stat["transactions"].empty());
 }
 
 TEST_F(CommandsTest, CheckOfASoundDatabaseIsShort) {

@@ -30,6 +30,41 @@ TEST(ReportTest, TableShowsUnitsSectionsAndRows) {
   EXPECT_THAT(table, HasSubstr("12.5 ms\n"));
 }
 
+TEST(ReportTest, ToldAreHealthDiskAndWhoIsOpen) {
+  DatabaseStats stats;
+  stats.health.state = HealthState::kDegraded;
+  stats.health.issues = {{HealthIssue::Kind::kDiskFull, "no block is free"}};
+  stats.disk.free_bytes = uint64_t{5} << 20;
+  stats.disk.file_bytes = uint64_t{7} << 20;
+  stats.commits.undurable = 17;
+  stats.commits.undurable_age = absl::Milliseconds(2.5);
+  stats.snapshots = {{SnapshotKind::kCursor, "report", Lsn{4711}, absl::Seconds(90), 3, 12288}};
+  stats.snapshot_totals.open = 1;
+  stats.transactions = {{Concurrency::kOptimistic, Isolation::kReadCommitted, "form",
+                         absl::Seconds(60), absl::InfiniteDuration(), 4, 100, 8192}};
+  stats.transaction_totals.optimistic = 1;
+  const nlohmann::ordered_json json = ToJson(stats);
+  EXPECT_EQ(json["health"].dump(), R"({"state":"degraded","ok":true,"reason":""})");
+  EXPECT_EQ(json["health_issues"].dump(),
+            R"([{"issue":"disk full","message":"no block is free"}])");
+  EXPECT_EQ(json["disk"]["free_bytes"], 5 << 20);
+  EXPECT_EQ(json["disk"]["data_file_bytes"], 7 << 20);
+  EXPECT_EQ(json["commits"]["undurable"], 17);
+  EXPECT_EQ(json["snapshots"].dump(),
+            R"([{"kind":"cursor","label":"report","age_ms":90000.0,"lsn":4711,"pages_held":3,)"
+            R"("held_bytes":12288}])");
+  EXPECT_EQ(json["transactions"].dump(),
+            R"([{"kind":"optimistic","isolation":"read committed","label":"form",)"
+            R"("age_ms":60000.0,"changes":4,"memory_bytes":100,"held_bytes":8192}])");
+  EXPECT_EQ(json["transaction_totals"]["optimistic"], 1);
+  const std::string table = FormatTable(json);
+  EXPECT_THAT(table, HasSubstr("degraded\n"));
+  EXPECT_THAT(table, HasSubstr("disk full  no block is free\n"));
+  EXPECT_THAT(table, HasSubstr("form"));
+  stats.disk.free_bytes = UINT64_MAX;  // the file system does not say
+  EXPECT_FALSE(ToJson(stats)["disk"].contains("free_bytes"));
+}
+
 TEST(ReportTest, JsonTellsDamageByNameAndRange) {
   CheckReport report;
   report.entries = 3;
