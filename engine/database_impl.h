@@ -40,6 +40,7 @@
 #include "engine/background.h"
 #include "engine/call_gate.h"
 #include "engine/checkpointer.h"
+#include "engine/commit_queue.h"
 #include "engine/health.h"
 #include "engine/health_watch.h"
 #include "engine/memory_share.h"
@@ -111,6 +112,9 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
 
   // --- writing: the pieces, for transactions (the writer lock is held between Acquire and Release) ---
 
+  // A commit by whoever leads the queue (engine/group_commit.cc). Waits at most `timeout` for the writer lock.
+  absl::StatusOr<Lsn> CommitThroughQueue(engine::CommitQueue::Member* member,
+                                         absl::Duration timeout, std::string_view label);
   absl::Status AcquireWriter(absl::Duration timeout, std::string_view label);
   void ReleaseWriter();
   engine::WriterLock& writer_lock() { return writer_lock_; }
@@ -200,6 +204,17 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Duration Now() const { return storage_->clock().Now(); }
   absl::StatusOr<Lsn> PublishWriter();
   void RestoreWorking();
+  // Takes the running transaction back; the writer lock stays held.
+  void AbandonWriter();
+
+  // --- groups (engine/group_commit.cc) ---
+
+  void CommitTogether(engine::CommitQueue::Group going);
+  size_t ApplyInOrder(const engine::CommitQueue::Group& going);
+  bool PublishGroup(const engine::CommitQueue::Group& going);
+  void CommitAlone(engine::CommitQueue::Member* member);
+  void FinishGroup(const engine::CommitQueue::Group& group);
+
   // Aborted: in the working state the key has another value.
   absl::Status Expect(Keyspace keyspace, std::string_view key,
                       std::optional<std::string_view> expected);
@@ -260,6 +275,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   uint64_t redone_ = 0;    // transactions repeated but not yet published
   bool has_puts_ = false;  // the running transaction
   std::unique_ptr<engine::TransactionLog> transaction_log_;  // none in a read-only open
+  std::optional<engine::CommitQueue> commit_queue_;          // likewise
 
   engine::Checkpointer checkpointer_;
   engine::RetryPause checkpoint_pause_{absl::Seconds(1), absl::Minutes(1)};

@@ -77,6 +77,12 @@ DatabaseStats Database::Impl::Stats() {
   stats.commits.visible = visible->lsn;
   stats.commits.durable = durable_lsn();
   stats.commits.number = registry_.Newest()->number.value;
+  if (commit_queue_.has_value()) {
+    const engine::CommitQueue::Figures queue = commit_queue_->figures();
+    stats.commits.groups = queue.groups;
+    stats.commits.grouped = queue.members;
+    stats.commits.waiting = queue.waiting;
+  }
   if (storage_->log != nullptr) {
     FillLog(*storage_->log, &stats);
     stats.log.bytes_since_checkpoint = log_bytes_since_checkpoint();

@@ -7,6 +7,14 @@
 #include "base/status.h"
 
 namespace keel::engine {
+namespace {
+
+absl::Status OwnerWaits() {
+  return absl::FailedPreconditionError(
+      "this thread has a transaction open: commit it, or write through it");
+}
+
+}  // namespace
 
 absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label) {
   absl::MutexLock lock(&mutex_);
@@ -16,10 +24,7 @@ absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label)
     Hold(self, label);
     return absl::OkStatus();
   }
-  if (held_ && owner_ == self) {
-    return absl::FailedPreconditionError(
-        "this thread has a transaction open: commit it, or write through it");
-  }
+  if (held_ && owner_ == self) return OwnerWaits();
   Waiter waiter;
   waiters_.push_back(&waiter);
   const absl::Duration deadline =
@@ -85,6 +90,16 @@ void WriterLock::Release() {
   held_ = true;
   next->has_lock = true;
   next->granted.Signal();
+}
+
+absl::Status WriterLock::RefuseOwner() const {
+  absl::MutexLock lock(&mutex_);
+  return held_ && owner_ == std::this_thread::get_id() ? OwnerWaits() : absl::OkStatus();
+}
+
+absl::Status WriterLock::TimedOut() const {
+  absl::MutexLock lock(&mutex_);
+  return Timeout();
 }
 
 void WriterLock::SetLimit(absl::Duration limit, std::function<void()> expire) {

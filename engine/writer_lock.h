@@ -28,6 +28,9 @@ class WriterLock {
   // Fail.
   absl::Status Acquire(absl::Duration timeout, std::string_view label) ABSL_LOCKS_EXCLUDED(mutex_);
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);
+  // For who waits for another thread that waits for the lock: the answers of Acquire.
+  absl::Status RefuseOwner() const ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status TimedOut() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The holder's transaction may be ended from outside after `limit` by whoever waits: `expire` is called by a
   // waiter, without locks, once the limit has passed. It must lead to Release by someone, or do nothing.
@@ -49,7 +52,7 @@ class WriterLock {
   void Hold(std::thread::id owner, std::string_view label) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   io::Clock* clock_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread::id owner_ ABSL_GUARDED_BY(mutex_);
   std::string label_ ABSL_GUARDED_BY(mutex_);
