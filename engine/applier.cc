@@ -21,6 +21,12 @@ absl::Status Applier::RequireKeyspace(KeyspaceId keyspace) const {
 }
 
 absl::Status Applier::Apply(const Operation& operation) {
+  absl::Status status = Dispatch(operation);
+  if (status.ok()) ++changes_;
+  return status;
+}
+
+absl::Status Applier::Dispatch(const Operation& operation) {
   switch (operation.kind) {
     case OperationKind::kPut:
       return Put(operation.keyspace, operation.key, operation.value);

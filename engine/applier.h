@@ -25,6 +25,8 @@ class Applier {
   Applier(pager::WriteSession* session, TreeState* state) : session_(session), state_(state) {}
 
   absl::Status Apply(const recovery::Operation& operation);
+  // Grows with each operation that was applied.
+  uint64_t changes() const { return changes_; }
 
   absl::Status Put(KeyspaceId keyspace, std::string_view key, std::string_view value);
   absl::Status Delete(KeyspaceId keyspace, std::string_view key);
@@ -51,12 +53,14 @@ class Applier {
     TreeState state;
   };
 
+  absl::Status Dispatch(const recovery::Operation& operation);
   absl::Status RequireKeyspace(KeyspaceId keyspace) const;
 
   pager::WriteSession* session_;
   TreeState* state_;
   pager::SpaceUse space_for_puts_ = pager::SpaceUse::kOrdinary;
   std::vector<SavepointState> savepoints_;
+  uint64_t changes_ = 0;
 };
 
 }  // namespace keel::engine

@@ -37,7 +37,9 @@ const CommitRecord* CommitHistory::MakerOf(Epoch born) const {
   const auto found = std::ranges::partition_point(commits_, older);
   // Of the oldest one that is known the page may have been there before.
   if (found == commits_.begin() || found == commits_.end()) return nullptr;
-  return &*found;
+  // Of those that came with one version, any may have made it.
+  const auto same = [&](const CommitRecord& commit) { return commit.epoch <= found->epoch; };
+  return &*std::prev(std::ranges::partition_point(commits_, same));
 }
 
 const CommitRecord* CommitHistory::Find(CommitNumber number) const {

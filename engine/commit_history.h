@@ -75,7 +75,7 @@ class CommitHistory {
 
   void Forget(const CommitRecord& commit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteDurable(Lsn durable) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The commit whose version was the first with a page born at `born` in it, if that is still known.
+  // The last commit of the version that was the first with a page born at `born` in it, if that is still known.
   const CommitRecord* MakerOf(Epoch born) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   const CommitRecord* Find(CommitNumber number) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

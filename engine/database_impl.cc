@@ -10,6 +10,7 @@
 #include "engine/access.h"
 #include "engine/exclusive_transaction.h"
 #include "engine/fork_guard.h"
+#include "recovery/record_table.h"
 
 namespace keel {
 
@@ -26,6 +27,8 @@ constexpr uint64_t kRedoBatch = 1000;
 constexpr size_t kMemoryShareOfTransaction = 16;
 // The sets of all optimistic transactions together, likewise.
 constexpr size_t kMemoryShareOfOptimistic = 16;
+// Records of commits that are applied together.
+constexpr size_t kGroupBytesMax = size_t{1} << 20;
 
 // Trees up to this size are checked at each commit of a paranoid build, larger ones now and then.
 constexpr uint64_t kParanoidEntries = 1000;
@@ -100,6 +103,8 @@ absl::Status Database::Impl::Start(std::unique_ptr<wal::LogWriter> log, Recovery
       std::make_unique<engine::TransactionLog>(storage_->log.get(), options_.checkpoint_log_bytes,
                                                options_.memory_bytes / kMemoryShareOfTransaction,
                                                [this] { return MakeRoom(Shortage::kLog); });
+  commit_queue_.emplace(&storage_->clock(),
+                        std::min(kGroupBytesMax, transaction_log_->record_bytes_max()));
   const absl::Duration begin = storage_->clock().Now();
   KEEL_RETURN_IF_ERROR(RunCheckpoint(/*clean=*/false));
   report->checkpoint_time = storage_->clock().Now() - begin;
@@ -166,6 +171,11 @@ void Database::Impl::RestoreWorking() {
 }
 
 void Database::Impl::RollbackWriter() {
+  AbandonWriter();
+  writer_lock_.Release();
+}
+
+void Database::Impl::AbandonWriter() {
   StopOnFailure();
   RestoreWorking();
   if (const std::optional<Lsn> end = transaction_log_->Abandon(); end.has_value()) {
@@ -173,7 +183,6 @@ void Database::Impl::RollbackWriter() {
     working_lsn_ = *end;
     PublishWorking();
   }
-  writer_lock_.Release();
 }
 
 void Database::Impl::PublishWorking() {
@@ -288,14 +297,14 @@ absl::StatusOr<Lsn> Database::Impl::CommitOperations(std::span<const Operation> 
                                                      const WriteOptions& options) {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
-  KEEL_RETURN_IF_ERROR(AcquireWriter(absl::InfiniteDuration(), "a single write"));
-  for (const Operation& operation : operations) {
-    if (const absl::Status status = ApplyAndLog(operation); !status.ok()) {
-      RollbackWriter();
-      return status;
-    }
-  }
-  return CommitWriter(options);
+  const auto apply = [&] {
+    for (const Operation& operation : operations) KEEL_RETURN_IF_ERROR(ApplyAndLog(operation));
+    return absl::OkStatus();
+  };
+  size_t bytes = recovery::kRecordHeadBytes;
+  for (const Operation& operation : operations) bytes += recovery::EncodedBytes(operation);
+  engine::CommitQueue::Member member(apply, options.durability, bytes, "a single write");
+  return CommitThroughQueue(&member, absl::InfiniteDuration());
 }
 
 absl::Status Database::Impl::Expect(Keyspace keyspace, std::string_view key,
@@ -318,19 +327,14 @@ absl::StatusOr<Lsn> Database::Impl::CommitIf(Keyspace keyspace, const Operation&
                                              const WriteOptions& options) {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
-  KEEL_RETURN_IF_ERROR(AcquireWriter(absl::InfiniteDuration(), "a compare and set"));
-  absl::Status status = Expect(keyspace, operation.key, expected);
-  if (absl::IsAborted(status)) {
-    // A commit without changes: what the answer tells of becomes as durable as a change would have.
-    KEEL_RETURN_IF_ERROR(CommitWriter(options).status());
-    return status;
-  }
-  if (status.ok()) status = ApplyAndLog(operation);
-  if (!status.ok()) {
-    RollbackWriter();
-    return status;
-  }
-  return CommitWriter(options);
+  const auto apply = [&] {
+    KEEL_RETURN_IF_ERROR(Expect(keyspace, operation.key, expected));
+    return ApplyAndLog(operation);
+  };
+  engine::CommitQueue::Member member(
+      apply, options.durability, recovery::kRecordHeadBytes + recovery::EncodedBytes(operation),
+      "a compare and set");
+  return CommitThroughQueue(&member, absl::InfiniteDuration());
 }
 
 absl::StatusOr<Lsn> Database::Impl::CommitBatch(const WriteBatch& batch,

@@ -42,6 +42,7 @@
 #include "engine/call_gate.h"
 #include "engine/checkpointer.h"
 #include "engine/commit_history.h"
+#include "engine/commit_queue.h"
 #include "engine/durable_callbacks.h"
 #include "engine/health.h"
 #include "engine/health_watch.h"
@@ -116,13 +117,18 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
 
   // --- writing: the pieces, for transactions (the writer lock is held between Acquire and Release) ---
 
+  // A commit by whoever leads the queue (engine/group_commit.cc). Waits at most `timeout` for the writer lock.
+  absl::StatusOr<Lsn> CommitThroughQueue(engine::CommitQueue::Member* member,
+                                         absl::Duration timeout);
   absl::Status AcquireWriter(absl::Duration timeout, std::string_view label);
   void ReleaseWriter();
   engine::WriterLock& writer_lock() { return writer_lock_; }
   // What the running transaction has built so far.
   engine::TreeState& working() { return working_; }
-  // Of the last commit that it stands on.
-  CommitNumber working_number() const { return working_number_; }
+  // Of the last commit that it stands on, those before it in its group among them.
+  CommitNumber working_number() const {
+    return CommitNumber{working_number_.value + transaction_log_->kept()};
+  }
   engine::Applier& applier() { return applier_; }
   engine::TransactionLog& transaction_log() { return *transaction_log_; }
   pager::PageSource& writer_pages() { return *storage_->session; }
@@ -216,6 +222,18 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Duration Now() const { return storage_->clock().Now(); }
   absl::StatusOr<Lsn> PublishWriter();
   void RestoreWorking();
+  // Takes the running transaction back; the writer lock stays held.
+  void AbandonWriter();
+
+  // --- groups (engine/group_commit.cc) ---
+
+  void CommitTogether(engine::CommitQueue::Group going);
+  size_t ApplyInOrder(const engine::CommitQueue::Group& going);
+  bool PublishGroup(const engine::CommitQueue::Group& going);
+  void NoteGroup(const engine::CommitQueue::Group& going);
+  void CommitAlone(engine::CommitQueue::Member* member);
+  void FinishGroup(const engine::CommitQueue::Group& group);
+
   // Aborted: in the working state the key has another value.
   absl::Status Expect(Keyspace keyspace, std::string_view key,
                       std::optional<std::string_view> expected);
@@ -304,6 +322,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   bool has_puts_ = false;     // the running transaction
   std::string writer_label_;  // of who holds the writer lock
   std::unique_ptr<engine::TransactionLog> transaction_log_;  // none in a read-only open
+  std::optional<engine::CommitQueue> commit_queue_;          // likewise
 
   engine::Checkpointer checkpointer_;
   engine::RetryPause checkpoint_pause_{absl::Seconds(1), absl::Minutes(1)};

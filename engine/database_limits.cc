@@ -130,6 +130,10 @@ void Database::Impl::FillCommits(DatabaseStats* stats) {
   commits.durable = durable_lsn();
   commits.number = registry_.Newest()->number.value;
   if (storage_->log == nullptr) return;
+  const engine::CommitQueue::Figures queue = commit_queue_->figures();
+  commits.groups = queue.groups;
+  commits.grouped = queue.members;
+  commits.waiting = queue.waiting;
   commits.async_waits = async_waits_.load(std::memory_order_relaxed);
   commits.durable_callbacks = durable_callbacks_.waiting();
   if (visible->lsn <= commits.durable) return;

@@ -9,6 +9,7 @@
 #include "engine/database_impl.h"
 #include "engine/merged_cursor.h"
 #include "engine/validation.h"
+#include "recovery/record_table.h"
 
 namespace keel::engine {
 
@@ -375,18 +376,26 @@ absl::StatusOr<Lsn> OptimisticTransaction::CommitLocked(const WriteOptions& opti
   KEEL_RETURN_IF_ERROR(ValidateUpTo(database_->pages(), visible->state(), visible->number()));
   Lend(base_);
   base_ = visible;
-  KEEL_RETURN_IF_ERROR(AcquireWriter());
-  if (absl::Status status = Apply(); !status.ok()) {
-    database_->RollbackWriter();
-    return status;
-  }
-  return database_->CommitWriter(options);
+  return CommitThroughQueue(options.durability);
 }
 
-absl::Status OptimisticTransaction::AcquireWriter() {
+absl::StatusOr<Lsn> OptimisticTransaction::CommitThroughQueue(Durability durability) {
+  size_t bytes = recovery::kRecordHeadBytes;
+  KEEL_RETURN_IF_ERROR(writes_.ForEachOperation([&](const Operation& operation) {
+    bytes += recovery::EncodedBytes(operation);
+    return absl::OkStatus();
+  }));
+  // By whoever leads, while this thread waits with the mutex held.
+  const auto apply = [this] {
+    mutex_.AssertHeld();
+    return Apply();
+  };
+  CommitQueue::Member member(apply, durability, bytes, label());
   const absl::Duration left = limit().left();
-  const absl::Status status = database_->AcquireWriter(std::min(lock_timeout_, left), label());
-  return absl::IsDeadlineExceeded(status) && left < lock_timeout_ ? TimeExceeded() : status;
+  absl::StatusOr<Lsn> lsn =
+      database_->CommitThroughQueue(&member, std::min(lock_timeout_, left));
+  if (absl::IsDeadlineExceeded(lsn.status()) && left < lock_timeout_) return TimeExceeded();
+  return lsn;
 }
 
 absl::Status OptimisticTransaction::Apply() {

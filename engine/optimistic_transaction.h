@@ -105,7 +105,8 @@ class OptimisticTransaction final : public OpenTransaction,
   absl::StatusOr<Lsn> CommitLocked(const WriteOptions& options)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits at most as long as the transaction may live.
-  absl::Status AcquireWriter() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<Lsn> CommitThroughQueue(Durability durability)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Apply() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Against the state that the commit `number` left.
   absl::Status ValidateUpTo(pager::PageSource& pages, const TreeState& state, CommitNumber number)

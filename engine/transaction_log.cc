@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/disk_full.h"
 #include "base/status.h"
 #include "recovery/record_table.h"
@@ -118,6 +119,28 @@ absl::StatusOr<Lsn> TransactionLog::Commit() {
   KEEL_ASSIGN_OR_RETURN(const Lsn lsn, log_->Append(record_));
   End();
   return lsn;
+}
+
+bool TransactionLog::KeepRecord() {
+  KEEL_CHECK(!streaming());
+  if (operations_.empty()) return false;
+  recovery::EncodeRecordHead(Record{RecordKind::kCommit, number_, 0, {}}, &kept_);
+  kept_ += operations_;
+  kept_ends_.push_back(kept_.size());
+  End();
+  return true;
+}
+
+absl::Status TransactionLog::ReserveKept() { return ReserveLog(kept_.size(), kept_ends_.size()); }
+
+absl::StatusOr<Lsn> TransactionLog::AppendKept(size_t index) {
+  const size_t begin = index == 0 ? 0 : kept_ends_[index - 1];
+  return log_->Append(std::string_view(kept_).substr(begin, kept_ends_[index] - begin));
+}
+
+void TransactionLog::DropKept() {
+  kept_.clear();
+  kept_ends_.clear();
 }
 
 std::optional<Lsn> TransactionLog::Abandon() {

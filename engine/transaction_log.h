@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/types.h"
 #include "recovery/operations.h"
@@ -52,6 +53,8 @@ class TransactionLog {
   // Takes back everything behind `position` if that has not been streamed yet.
   bool TakeBackTo(const Position& position);
 
+  // What is longer is streamed.
+  size_t record_bytes_max() const { return record_bytes_max_; }
   bool empty() const { return chunks_ == 0 && operations_.empty(); }
   bool streaming() const { return chunks_ > 0; }
 
@@ -59,6 +62,16 @@ class TransactionLog {
   absl::Status ReserveCommit();
   // Appends the commit record; its end. REQUIRES: ReserveCommit.
   absl::StatusOr<Lsn> Commit();
+  // For transactions that are committed together: sets this one's record aside, to be appended behind those set aside
+  // before. False: it has none. REQUIRES: !streaming().
+  bool KeepRecord();
+  size_t kept() const { return kept_ends_.size(); }
+  // Makes sure that all of them fit in the log. REQUIRES: nothing has been added since the last one.
+  absl::Status ReserveKept();
+  // Appends the next one of them; its end. REQUIRES: ReserveKept; in their order.
+  absl::StatusOr<Lsn> AppendKept(size_t index);
+  void DropKept();
+
   // Ends without a commit; the end of the record that says so, if any of it was streamed.
   std::optional<Lsn> Abandon();
 
@@ -80,6 +93,8 @@ class TransactionLog {
   std::string head_;    // scratch
   std::string record_;  // scratch
   absl::Status failure_;
+  std::string kept_;               // records set aside, one behind the other
+  std::vector<size_t> kept_ends_;  // where each of them ends
 };
 
 }  // namespace keel::engine

@@ -8,7 +8,6 @@
 #include "engine/thread_token.h"
 
 namespace keel::engine {
-
 namespace {
 
 // How soon a holder over its limit, in whose transaction a call was running, is looked at again.
@@ -25,12 +24,7 @@ absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label)
     Hold(self, label);
     return absl::OkStatus();
   }
-  if (held_ && owner_ == self) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      "this thread uses the exclusive transaction that is open, %s, and would wait "
-                      "for itself: commit it, or write through it",
-                      HolderName());
-  }
+  if (held_ && owner_ == self) return OwnerWaits();
   Waiter waiter{.thread = self, .label = label, .granted = {}};
   waiters_.push_back(&waiter);
   absl::Status status = Wait(waiter, timeout);
@@ -73,6 +67,13 @@ std::string WriterLock::HolderName() const {
   return label_.empty() ? "one without a label" : absl::StrFormat("\"%s\"", Printable(label_));
 }
 
+absl::Status WriterLock::OwnerWaits() const {
+  return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                    "this thread uses the exclusive transaction that is open, %s, and would wait "
+                    "for itself: commit it, or write through it",
+                    HolderName());
+}
+
 absl::Status WriterLock::Timeout(absl::Duration waited) const {
   return MakeStatus(absl::StatusCode::kDeadlineExceeded,
                     "waited %s for the writer lock: it is held by %s for %s, and %d wait for it; "
@@ -102,6 +103,17 @@ void WriterLock::Release() {
   Hold(next->thread, next->label);
   next->has_lock = true;
   next->granted.Signal();
+}
+
+absl::Status WriterLock::RefuseOwner() {
+  absl::MutexLock lock(&mutex_);
+  if (Overdue(clock_->Now())) ExpireHolder();
+  return held_ && owner_ == ThisThreadToken() ? OwnerWaits() : absl::OkStatus();
+}
+
+absl::Status WriterLock::TimedOut(absl::Duration waited) const {
+  absl::MutexLock lock(&mutex_);
+  return Timeout(waited);
 }
 
 void WriterLock::SetLimit(absl::Duration limit, Expire expire) {

@@ -35,6 +35,9 @@ class WriterLock {
   // status given to Fail.
   absl::Status Acquire(absl::Duration timeout, std::string_view label) ABSL_LOCKS_EXCLUDED(mutex_);
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);
+  // For who waits for another thread that waits for the lock: the answers that Acquire would give.
+  absl::Status RefuseOwner() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status TimedOut(absl::Duration waited) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The holder's transaction may be ended from outside after `limit`: `expire` is called by whoever wants the lock
   // then, without locks, until it says that it is done. It must lead to Release by someone, or do nothing.
@@ -59,12 +62,13 @@ class WriterLock {
   }
   // Tries to end the holder's transaction, with the mutex released meanwhile. False: a call of it is running.
   bool ExpireHolder() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status OwnerWaits() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Timeout(absl::Duration waited) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string HolderName() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Hold(uint64_t owner, std::string_view label) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   io::Clock* clock_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t owner_ ABSL_GUARDED_BY(mutex_) = 0;  // the token of its thread
   std::string label_ ABSL_GUARDED_BY(mutex_);

@@ -41,6 +41,11 @@ struct DatabaseStats {
     Lsn visible;  // what a new snapshot contains
     Lsn durable;
     uint64_t number = 0;  // of the newest commit
+    // Single writes, batches and optimistic transactions are applied in groups: with `groups` as large as `grouped`
+    // nobody ever waited for another one.
+    uint64_t groups = 0;
+    uint64_t grouped = 0;  // commits in them
+    uint64_t waiting = 0;  // in line for the writer
     // Visible, but lost if the power fails now: kAsync and kNone commits, and what they have made visible with them. Of
     // more than about a thousand, number and age are upper bounds.
     uint64_t undurable = 0;
