@@ -148,7 +148,8 @@ uint64_t Database::Impl::log_bytes_since_checkpoint() const {
 absl::Status Database::Impl::ApplyAndLog(const Operation& operation) {
   KEEL_RETURN_IF_ERROR(transaction_log_->failure());
   // The log's room before the change: a change that cannot be logged must not be made.
-  absl::Status status = transaction_log_->Prepare(operation);
+  absl::Status status = MakeLoggable(operation);
+  if (status.ok()) status = transaction_log_->Prepare(operation);
   if (!status.ok()) return ExplainFailure(status);
   status = applier_.Apply(operation);
   if (IsDiskFull(status) && MakeRoom(Shortage::kPages)) status = applier_.Apply(operation);
@@ -188,11 +189,16 @@ absl::StatusOr<Lsn> Database::Impl::PublishWriter() {
   ++working_number_.value;
   working_lsn_ = lsn;
   PublishWorking();
-  if (has_puts_ && writes_refused_.load(std::memory_order_relaxed)) writes_refused_.store(false);
+  NotePutsTaken();
   return lsn;
 }
 
+void Database::Impl::NotePutsTaken() {
+  if (has_puts_ && writes_refused_.load(std::memory_order_relaxed)) writes_refused_.store(false);
+}
+
 absl::StatusOr<Lsn> Database::Impl::CommitWriter(const WriteOptions& options) {
+  if (transaction_log_->stopped()) return CommitByCheckpoint();
   if (transaction_log_->empty()) {
     const Lsn base = working_lsn_;  // what it read may be newer than what is durable
     writer_lock_.Release();

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "base/check.h"
 #include "engine/fork_guard.h"
 
 namespace keel::engine {
@@ -126,6 +127,12 @@ std::shared_ptr<const Version> VersionRegistry::BeginCheckpoint() {
   }
   if (!freed.empty()) cache_->Retire(freed);
   return version;
+}
+
+void VersionRegistry::KeepUnpublished(Epoch epoch) {
+  absl::MutexLock lock(&mutex_);
+  KEEL_CHECK(published_.empty() && visible_->epoch < epoch);
+  reclaimer_.AddKeeper(epoch);
 }
 
 pager::PageSet VersionRegistry::DiedBetween(Epoch older, Epoch newer) const {

@@ -44,6 +44,7 @@ WriteSession::Mark WriteSession::SetMark() {
 
 void WriteSession::RollbackTo(Mark mark) {
   KEEL_CHECK(mark < levels_.size());
+  sealed_.reset();
   for (size_t i = mark; i < levels_.size(); ++i) cache_->Retire(levels_[i].born);
   deaths_.resize(levels_[mark].deaths);
   levels_.resize(mark + 1);
@@ -63,8 +64,21 @@ void WriteSession::ReleaseMark(Mark mark) {
   for (const DeadPage& page : deaths) DropRun(PageRun{page.first, page.count}, page.birth);
 }
 
+Epoch WriteSession::Seal() {
+  KEEL_CHECK(!sealed_.has_value());
+  sealed_ = epoch_;
+  RaiseEpoch();
+  return *sealed_;
+}
+
+void WriteSession::CollectDeaths(Epoch newest_birth, PageSet* died) const {
+  for (const DeadPage& page : deaths_) {
+    if (page.birth <= std::min(newest_birth, published_)) died->InsertRun(page.first, page.count);
+  }
+}
+
 WriteSession::Publication WriteSession::Publish() {
-  Publication publication{.epoch = epoch_};
+  Publication publication{.epoch = sealed_.value_or(epoch_)};
   for (const DeadPage& page : deaths_) {
     if (page.birth > published_) {
       cache_->Retire(page.first, page.count);  // only a mark of this transaction kept it
@@ -76,7 +90,8 @@ WriteSession::Publication WriteSession::Publish() {
   levels_.resize(1);
   levels_[0].born.clear();
   levels_[0].deaths = 0;
-  published_ = epoch_;
+  published_ = publication.epoch;
+  sealed_.reset();
   RaiseEpoch();
   levels_[0].since = epoch_;
   return publication;
@@ -134,6 +149,7 @@ PageId WriteSession::TakeId() {
 }
 
 MutablePage WriteSession::NewPage() {
+  KEEL_DCHECK(!sealed_.has_value());
   const PageId id = TakeId();
   levels_.back().born.Insert(id);
   return cache_->Create(id, epoch_);

@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/types.h"
@@ -53,6 +54,12 @@ class WriteSession final : public PageSink {
   };
   // Ends the transaction: what was built is a version from now on. Raises the epoch.
   Publication Publish();
+
+  // Freezes what was built, as the version that Publish will make of it, and returns that version's epoch. Until
+  // then nothing may be made; a rollback undoes it. Raises the epoch.
+  Epoch Seal();
+  // Adds the pages of published versions that have died in this transaction, of those born up to `newest_birth`.
+  void CollectDeaths(Epoch newest_birth, PageSet* died) const;
 
   // How deep Reserve and CreateRun may go into the reserve of free space.
   void set_space_use(SpaceUse use) { space_use_ = use; }
@@ -98,6 +105,7 @@ class WriteSession final : public PageSink {
   size_t mutable_pages_max_;
   Epoch published_;
   Epoch epoch_;
+  std::optional<Epoch> sealed_;  // epoch of the version that waits for its Publish
   SpaceUse space_use_ = SpaceUse::kOrdinary;
   std::vector<Level> levels_;
   DeathList deaths_;
