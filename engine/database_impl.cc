@@ -65,6 +65,7 @@ Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> st
       checkpointer_(storage_.get(), &registry_, std::move(catalogue_pages)),
       health_(options.listener, options.read_only),
       health_watch_(&health_) {
+  storage_->session->set_keepers([this] { return registry_.Keepers(); });
   // Redo ends with free pages to spare, or with those that only deletes may use.
   applier_.set_space_for_puts(pager::SpaceUse::kDelete);
 }

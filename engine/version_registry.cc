@@ -1,5 +1,6 @@
 #include "engine/version_registry.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/check.h"
@@ -48,6 +49,15 @@ std::shared_ptr<const Version> VersionRegistry::Newest() const {
   return published_.empty() ? visible_ : published_.back().version;
 }
 
+std::vector<Epoch> VersionRegistry::Keepers() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<Epoch> epochs = reclaimer_.Keepers();
+  epochs.push_back(visible_->epoch);
+  for (const Published& published : published_) epochs.push_back(published.version->epoch);
+  std::ranges::sort(epochs);
+  return epochs;
+}
+
 VersionKeeper VersionRegistry::KeepVisible(absl::Duration now, std::string_view label) {
   absl::MutexLock lock(&mutex_);
   reclaimer_.AddKeeper(visible_->epoch);
@@ -80,7 +90,7 @@ void VersionRegistry::ReleaseKeeper(Epoch epoch) {
   if (!freed.empty()) cache_->Retire(freed);
 }
 
-void VersionRegistry::Publish(std::shared_ptr<const Version> version, pager::DeathList deaths) {
+void VersionRegistry::Publish(std::shared_ptr<const Version> version, pager::DeadPages deaths) {
   absl::MutexLock lock(&mutex_);
   published_.push_back(Published{std::move(version), std::move(deaths)});
 }

@@ -75,12 +75,15 @@ class VersionRegistry {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Queues a version behind those published before. REQUIRES: the writer lock.
-  void Publish(std::shared_ptr<const Version> version, pager::DeathList deaths)
+  void Publish(std::shared_ptr<const Version> version, pager::DeadPages deaths)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Moves the visible version forward to the newest published one with lsn <= `lsn`.
   void AdvanceVisible(Lsn lsn) ABSL_LOCKS_EXCLUDED(mutex_);
   // The newest published version, visible or not.
   std::shared_ptr<const Version> Newest() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The epochs, ascending, of all versions that are kept, visible, or published: until the next one is published,
+  // nobody can come to keep any other.
+  std::vector<Epoch> Keepers() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // --- checkpoints ---
 
@@ -119,7 +122,7 @@ class VersionRegistry {
 
   struct Published {
     std::shared_ptr<const Version> version;
-    pager::DeathList deaths;
+    pager::DeadPages deaths;
   };
   struct Retired {
     uint64_t stamp;
