@@ -93,6 +93,7 @@ ordered_json ToJson(const DatabaseStats& stats) {
           {"log", ToJson(stats.log)},
           {"commits",
            {{"number", stats.commits.number},
+            {"by_checkpoint", stats.commits.by_checkpoint},
             {"visible_lsn", stats.commits.visible.value},
             {"durable_lsn", stats.commits.durable.value}}},
           {"checkpoints", ToJson(stats.checkpoints)},

@@ -54,6 +54,8 @@ absl::Status Database::Impl::StopLogging() {
 // Steps 1 and 2; the version that is to be committed.
 absl::StatusOr<std::shared_ptr<const Version>> Database::Impl::SealWorking() {
   KEEL_RETURN_IF_ERROR(CheckRunning());
+  // Else what it has streamed may have no end in the log, and nothing could be read behind the checkpoint.
+  KEEL_RETURN_IF_ERROR(transaction_log_->failure());
   KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
   if (!FlushThrough(registry_.Newest()->lsn).ok()) return CheckRunning();
   if constexpr (kParanoid) KEEL_RETURN_IF_ERROR(ParanoidCheck());

@@ -125,7 +125,7 @@ absl::Status Checkpointer::RunLocked(Attempt& attempt, bool* fatal) {
   // What a superblock may name, written or half written, is not given back before the file is opened anew.
   if (*fatal) failed_ = status;
   if (!status.ok() && !*fatal) Abandon(attempt);
-  Record(status, storage_->clock().Now() - begin, attempt.young.size());
+  Record(attempt, status, storage_->clock().Now() - begin);
   return status;
 }
 
@@ -296,12 +296,14 @@ void Checkpointer::FreeCatalogue(const std::vector<PageId>& pages) {
   storage_->cache->Retire(set);
 }
 
-void Checkpointer::Record(const absl::Status& status, absl::Duration duration, uint64_t pages) {
+void Checkpointer::Record(const Attempt& attempt, const absl::Status& status,
+                          absl::Duration duration) {
   absl::MutexLock lock(&figures_mutex_);
   ++(status.ok() ? figures_.completed : figures_.failed);
   figures_.last_error = status.ok() ? std::string() : std::string(MessageOf(status));
   figures_.last_duration = duration;
-  figures_.last_pages = pages;
+  figures_.last_pages = attempt.young.size();
+  if (attempt.commits() && attempt.durable) ++figures_.commits;
 }
 
 }  // namespace keel::engine

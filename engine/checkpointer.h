@@ -49,6 +49,7 @@ namespace keel::engine {
 struct CheckpointFigures {
   uint64_t completed = 0;
   uint64_t failed = 0;
+  uint64_t commits = 0;  // by checkpoint
   std::string last_error;
   absl::Duration last_duration;
   uint64_t last_pages = 0;  // young pages of the last one, already written ones among them
@@ -122,7 +123,7 @@ class Checkpointer {
   void Abandon(const Attempt& attempt) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeCatalogue(const std::vector<PageId>& pages);
   bool TakeBackRetired();
-  void Record(const absl::Status& status, absl::Duration duration, uint64_t pages);
+  void Record(const Attempt& attempt, const absl::Status& status, absl::Duration duration);
 
   Storage* storage_;
   VersionRegistry* registry_;

@@ -9,6 +9,7 @@
 //   6  flush                                                         durable
 //   7  move the visible version                                      only durable state is seen (kSync)
 //   8  answer
+// A transaction that the log cannot take commits by a checkpoint: engine/checkpoint_commit.cc.
 //
 // D1  Lock order: an optimistic transaction's > writer > checkpoint > registry > allocator > frame. No lock is held
 //     while user code runs.

@@ -77,6 +77,7 @@ DatabaseStats Database::Impl::Stats() {
   stats.commits.visible = visible->lsn;
   stats.commits.durable = durable_lsn();
   stats.commits.number = registry_.Newest()->number.value;
+  stats.commits.by_checkpoint = checkpointer_.figures().commits;
   if (storage_->log != nullptr) {
     FillLog(*storage_->log, &stats);
     stats.log.bytes_since_checkpoint = log_bytes_since_checkpoint();

@@ -32,7 +32,8 @@ struct DatabaseStats {
   struct Commits {
     Lsn visible;  // what a new snapshot contains
     Lsn durable;
-    uint64_t number = 0;  // of the newest commit
+    uint64_t number = 0;         // of the newest commit
+    uint64_t by_checkpoint = 0;  // since open: what the log could not take
   } commits;
 
   struct Log {
