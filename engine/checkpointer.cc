@@ -226,8 +226,8 @@ absl::Status Checkpointer::MakeDurable(Attempt& attempt) {
   KEEL_RETURN_IF_ERROR(storage_->space->WaitForGrowth());
   attempt.superblock_begun = true;
   KEEL_RETURN_IF_ERROR(pager::WriteSuperblock(*storage_->data_file, attempt.superblock, 1 - pair_));
-  attempt.durable = true;
   pair_ = 1 - pair_;
+  attempt.durable = true;
   named_log_ = true;
   storage_->space->FinishCheckpoint(true);
   return absl::OkStatus();
