@@ -83,6 +83,7 @@ ordered_json ToJson(const DatabaseStats::Commits& commits) {
   return {{"number", commits.number},
           {"visible_lsn", commits.visible.value},
           {"durable_lsn", commits.durable.value},
+          {"by_checkpoint", commits.by_checkpoint},
           {"groups", commits.groups},
           {"grouped", commits.grouped},
           {"waiting", commits.waiting},

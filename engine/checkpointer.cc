@@ -7,6 +7,7 @@
 #include "base/disk_full.h"
 #include "base/status.h"
 #include "btree/young_pages.h"
+#include "recovery/record_table.h"
 
 namespace keel::engine {
 
@@ -36,6 +37,7 @@ Checkpointer::Checkpointer(Storage* storage, VersionRegistry* registry,
                            std::vector<PageId> catalogue_pages)
     : storage_(storage),
       registry_(registry),
+      covered_(storage->superblock.chosen.log_start),
       pair_(storage->superblock_pair),
       next_generation_{(storage->incarnation << kEpochCounterBits) + 1},
       catalogue_pages_(std::move(catalogue_pages)),
@@ -67,15 +69,43 @@ absl::Status Checkpointer::Run(bool clean, bool* fatal) {
   absl::MutexLock lock(&mutex_);
   *fatal = false;
   KEEL_RETURN_IF_ERROR(failed_);
-  const bool up_to_date = registry_->Visible()->epoch == epoch() && named_log_;
+  const std::shared_ptr<const Version> visible = registry_->Visible();
+  const bool up_to_date = visible->epoch == epoch() && visible->lsn <= covered_ && named_log_;
   if (up_to_date && !clean) return absl::OkStatus();
-  return RunLocked(clean, fatal);
+  Attempt attempt;
+  attempt.clean = clean;
+  attempt.visible = registry_->BeginCheckpoint();
+  attempt.version = attempt.visible;
+  return RunLocked(attempt, fatal);
 }
 
-absl::Status Checkpointer::RunLocked(bool clean, bool* fatal) {
-  const absl::Duration begin = storage_->clock().Now();
+absl::Status Checkpointer::Commit(std::shared_ptr<const Version> version, CommitEnding* ending,
+                                  Lsn* record_end) {
+  absl::MutexLock lock(&mutex_);
+  *ending = CommitEnding::kStopped;
+  KEEL_RETURN_IF_ERROR(failed_);
+  *ending = CommitEnding::kNotCommitted;
+  // Room for the record; under this lock, since another checkpoint's frame would take it away.
+  KEEL_RETURN_IF_ERROR(storage_->log->Reserve(recovery::kRecordHeadBytes, 1));
   Attempt attempt;
-  attempt.version = registry_->BeginCheckpoint();
+  attempt.visible = registry_->BeginCheckpoint();
+  attempt.version = std::move(version);
+  registry_->KeepUnpublished(attempt.version->epoch);
+  bool fatal = false;
+  const absl::Status status = RunLocked(attempt, &fatal);
+  *record_end = attempt.record_end;
+  if (attempt.durable) {
+    *ending = CommitEnding::kCommitted;
+  } else if (attempt.superblock_begun) {
+    *ending = CommitEnding::kUncertain;
+  } else if (fatal) {
+    *ending = CommitEnding::kStopped;
+  }
+  return status;
+}
+
+absl::Status Checkpointer::RunLocked(Attempt& attempt, bool* fatal) {
+  const absl::Duration begin = storage_->clock().Now();
   attempt.generation = next_generation_;
   ++next_generation_.value;
   absl::Status status = storage_->log->Flush(attempt.version->lsn);
@@ -83,11 +113,11 @@ absl::Status Checkpointer::RunLocked(bool clean, bool* fatal) {
   if (status.ok()) status = WritePages(attempt);
   if (status.ok()) status = WriteMeta(attempt);
   if (status.ok()) {
-    status = MakeDurable(attempt, clean);
+    status = MakeDurable(attempt);
     *fatal = !status.ok();  // a sync failed, or a superblock may be half written (K2, S3)
   }
   if (status.ok()) {
-    status = Release(attempt, clean);
+    status = Release(attempt);
     *fatal = !status.ok();
   } else if (!storage_->space->failed_sync().ok()) {
     *fatal = true;
@@ -95,7 +125,7 @@ absl::Status Checkpointer::RunLocked(bool clean, bool* fatal) {
   // What a superblock may name, written or half written, is not given back before the file is opened anew.
   if (*fatal) failed_ = status;
   if (!status.ok() && !*fatal) Abandon(attempt);
-  Record(status, storage_->clock().Now() - begin, attempt.young.size());
+  Record(attempt, status, storage_->clock().Now() - begin);
   return status;
 }
 
@@ -148,7 +178,9 @@ absl::Status Checkpointer::WriteMap(Attempt& attempt, Catalogue* catalogue) {
     KEEL_RETURN_IF_ERROR(SizeCatalogue(attempt, pages));
   }
   const size_t groups = catalogue->groups.size();
-  pager::PageSet died = registry_->DiedBetween(epoch(), attempt.version->epoch);
+  pager::PageSet died = registry_->DiedBetween(epoch(), attempt.visible->epoch);
+  // A transaction hands its deaths out when it is published.
+  if (attempt.commits()) storage_->session->CollectDeaths(epoch(), &died);
   for (const PageId id : catalogue_pages_) died.Insert(id);
   KEEL_ASSIGN_OR_RETURN(catalogue->groups,
                         storage_->space->WriteCheckpoint(attempt.generation, born, died));
@@ -187,19 +219,32 @@ absl::Status Checkpointer::NameLogStart(Attempt& attempt) {
   return absl::OkStatus();
 }
 
-absl::Status Checkpointer::MakeDurable(Attempt& attempt, bool clean) {
-  attempt.superblock.clean = clean;
+absl::Status Checkpointer::MakeDurable(Attempt& attempt) {
+  attempt.superblock.clean = attempt.clean;
   KEEL_RETURN_IF_ERROR(storage_->data_file->Sync(io::SyncPurpose::kCheckpointPages));
   // A growth's sync that failed may have taken the error that this one should have met.
   KEEL_RETURN_IF_ERROR(storage_->space->WaitForGrowth());
+  attempt.superblock_begun = true;
   KEEL_RETURN_IF_ERROR(pager::WriteSuperblock(*storage_->data_file, attempt.superblock, 1 - pair_));
   pair_ = 1 - pair_;
+  attempt.durable = true;
   named_log_ = true;
   storage_->space->FinishCheckpoint(true);
   return absl::OkStatus();
 }
 
-absl::Status Checkpointer::Release(const Attempt& attempt, bool clean) {
+absl::Status Checkpointer::LogCommit(Attempt& attempt) {
+  std::string record;
+  recovery::EncodeRecordHead(recovery::Record{recovery::RecordKind::kCheckpointCommit,
+                                              attempt.version->number,
+                                              attempt.generation.value,
+                                              {}},
+                             &record);
+  KEEL_ASSIGN_OR_RETURN(attempt.record_end, storage_->log->Append(record));
+  return absl::OkStatus();
+}
+
+absl::Status Checkpointer::Release(Attempt& attempt) {
   const Epoch previous = epoch();
   {
     absl::MutexLock lock(&figures_mutex_);
@@ -209,11 +254,14 @@ absl::Status Checkpointer::Release(const Attempt& attempt, bool clean) {
   const std::vector<PageId> old_catalogue =
       std::exchange(catalogue_pages_, attempt.catalogue_pages);
   ReserveSpace(*attempt.version);
+  if (attempt.commits()) KEEL_RETURN_IF_ERROR(LogCommit(attempt));
+  covered_ = std::max(attempt.superblock.log_start, attempt.record_end);
   storage_->log->AnnounceGeneration(attempt.generation);
-  if (clean) return absl::OkStatus();  // nothing is used again after a clean end
+  if (attempt.clean) return absl::OkStatus();  // nothing is used again after a clean end
   KEEL_RETURN_IF_ERROR(storage_->log->FlushGeneration());
   FreeCatalogue(old_catalogue);
   registry_->ReleaseKeeper(previous);
+  if (attempt.commits()) registry_->ReleaseKeeper(attempt.visible->epoch);
   return storage_->log->Release(attempt.superblock.log_start);
 }
 
@@ -230,7 +278,8 @@ void Checkpointer::ReserveSpace(const Version& version) {
 void Checkpointer::Abandon(const Attempt& attempt) {
   storage_->space->FinishCheckpoint(false);
   FreeCatalogue(attempt.catalogue_pages);
-  registry_->ReleaseKeeper(attempt.version->epoch);
+  registry_->ReleaseKeeper(attempt.visible->epoch);
+  if (attempt.commits()) registry_->ReleaseKeeper(attempt.version->epoch);
 }
 
 bool Checkpointer::TakeBackRetired() {
@@ -247,12 +296,14 @@ void Checkpointer::FreeCatalogue(const std::vector<PageId>& pages) {
   storage_->cache->Retire(set);
 }
 
-void Checkpointer::Record(const absl::Status& status, absl::Duration duration, uint64_t pages) {
+void Checkpointer::Record(const Attempt& attempt, const absl::Status& status,
+                          absl::Duration duration) {
   absl::MutexLock lock(&figures_mutex_);
   ++(status.ok() ? figures_.completed : figures_.failed);
   figures_.last_error = status.ok() ? std::string() : std::string(MessageOf(status));
   figures_.last_duration = duration;
-  figures_.last_pages = pages;
+  figures_.last_pages = attempt.young.size();
+  if (attempt.commits() && attempt.durable) ++figures_.commits;
 }
 
 }  // namespace keel::engine

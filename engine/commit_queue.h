@@ -53,7 +53,8 @@ class CommitQueue {
 
     // Set by who leads, between taking and answering.
     absl::StatusOr<Lsn> answer = absl::UnknownError("not answered");
-    bool logged = false;  // it has changed something
+    bool logged = false;   // it has changed something
+    bool durable = false;  // or failed: nothing is left to wait for
 
    private:
     friend class CommitQueue;

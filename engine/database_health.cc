@@ -48,12 +48,18 @@ void Database::Impl::StopOnFailure() {
 // --- checkpoints that fail, and the log's limit ---
 
 absl::Status Database::Impl::RunCheckpoint(bool clean) {
+  absl::Status status =
+      PerformCheckpoint([&](bool* fatal) { return checkpointer_.Run(clean, fatal); });
+  NoteCheckpoint(status);
+  return status;
+}
+
+absl::Status Database::Impl::PerformCheckpoint(absl::FunctionRef<absl::Status(bool* fatal)> run) {
   const absl::Duration begin = Now();
   const uint64_t written = storage_->cache->stats().pages_written;
   bool fatal = false;
-  absl::Status status = checkpointer_.Run(clean, &fatal);
+  absl::Status status = run(&fatal);
   if (fatal) Stop(status);
-  NoteCheckpoint(status);
   NoteDurable();
   if (options_.listener != nullptr) {
     EventListener::CheckpointEnd event;

@@ -70,6 +70,7 @@ Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> st
       checkpointer_(storage_.get(), &registry_, std::move(catalogue_pages)),
       health_(options.listener, options.read_only),
       health_watch_(&health_) {
+  storage_->session->set_keepers([this] { return registry_.Keepers(); });
   // Redo ends with free pages to spare, or with those that only deletes may use.
   applier_.set_space_for_puts(pager::SpaceUse::kDelete);
 }
@@ -156,7 +157,8 @@ uint64_t Database::Impl::log_bytes_since_checkpoint() const {
 absl::Status Database::Impl::ApplyAndLog(const Operation& operation) {
   KEEL_RETURN_IF_ERROR(transaction_log_->failure());
   // The log's room before the change: a change that cannot be logged must not be made.
-  absl::Status status = transaction_log_->Prepare(operation);
+  absl::Status status = MakeLoggable(operation);
+  if (status.ok()) status = transaction_log_->Prepare(operation);
   if (!status.ok()) return ExplainFailure(status);
   status = applier_.Apply(operation);
   if (IsDiskFull(status) && MakeRoom(Shortage::kPages)) status = applier_.Apply(operation);
@@ -202,11 +204,20 @@ absl::StatusOr<Lsn> Database::Impl::PublishWriter() {
   ++working_number_.value;
   working_lsn_ = lsn;
   PublishWorking();
-  if (has_puts_ && writes_refused_.load(std::memory_order_relaxed)) writes_refused_.store(false);
+  NotePutsTaken();
   return lsn;
 }
 
+void Database::Impl::NotePutsTaken() {
+  if (has_puts_ && writes_refused_.load(std::memory_order_relaxed)) writes_refused_.store(false);
+}
+
 absl::StatusOr<Lsn> Database::Impl::CommitWriter(const WriteOptions& options) {
+  if (transaction_log_->stopped()) {
+    absl::StatusOr<Lsn> lsn = CommitByCheckpoint();
+    writer_lock_.Release();
+    return lsn;
+  }
   if (transaction_log_->empty()) {
     const Lsn base = working_lsn_;  // what it read may be newer than what is durable
     writer_lock_.Release();
@@ -331,9 +342,9 @@ absl::StatusOr<Lsn> Database::Impl::CommitIf(Keyspace keyspace, const Operation&
     KEEL_RETURN_IF_ERROR(Expect(keyspace, operation.key, expected));
     return ApplyAndLog(operation);
   };
-  engine::CommitQueue::Member member(
-      apply, options.durability, recovery::kRecordHeadBytes + recovery::EncodedBytes(operation),
-      "a compare and set");
+  engine::CommitQueue::Member member(apply, options.durability,
+                                     recovery::kRecordHeadBytes + recovery::EncodedBytes(operation),
+                                     "a compare and set");
   return CommitThroughQueue(&member, absl::InfiniteDuration());
 }
 

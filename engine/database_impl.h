@@ -9,6 +9,7 @@
 //   6  flush                                                         durable
 //   7  move the visible version                                      only durable state is seen (kSync)
 //   8  answer
+// A transaction that the log cannot take commits by a checkpoint: engine/checkpoint_commit.cc.
 //
 // D1  Lock order: a transaction's > writer > checkpoint > registry > allocator > frame; no transaction's is waited for
 //     by who holds another one's, or the writer lock. Those of the lists of open transactions and snapshots are leaves.
@@ -133,7 +134,12 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::TransactionLog& transaction_log() { return *transaction_log_; }
   pager::PageSource& writer_pages() { return *storage_->session; }
   absl::Status ApplyAndLog(const recovery::Operation& operation);
-  // Steps 3 to 8; releases the writer lock on every path.
+  // Before an operation is logged: stops logging if the log cannot take it.
+  absl::Status MakeLoggable(const recovery::Operation& operation);
+  // The running transaction is not logged from here on: its commit will be a checkpoint, however much it changes.
+  // What it has streamed ends in the log as rolled back. An error leaves it fit only for RollbackWriter.
+  absl::Status StopLogging();
+  // Steps 3 to 8, or after StopLogging those of checkpoint_commit.cc; releases the writer lock on every path.
   absl::StatusOr<Lsn> CommitWriter(const WriteOptions& options);
   void RollbackWriter();
   // Until whatever is published is visible: a transaction that lost begins anew behind the one that won.
@@ -221,6 +227,13 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
 
   absl::Duration Now() const { return storage_->clock().Now(); }
   absl::StatusOr<Lsn> PublishWriter();
+  // --- a commit by checkpoint (engine/checkpoint_commit.cc) ---
+  absl::StatusOr<std::shared_ptr<const engine::Version>> SealWorking();
+  absl::StatusOr<Lsn> CommitByCheckpoint();
+  Lsn PublishCheckpoint(Lsn record_end);
+  // How much the log may grow before commits have to wait.
+  uint64_t log_room() const;
+
   void RestoreWorking();
   // Takes the running transaction back; the writer lock stays held.
   void AbandonWriter();
@@ -278,6 +291,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // Stops if the log, or a growth's sync, has failed for good (G4).
   void StopOnFailure();
   absl::Status RunCheckpoint(bool clean);
+  // Any kind of checkpoint: stops if it failed for good, and tells the listener.
+  absl::Status PerformCheckpoint(absl::FunctionRef<absl::Status(bool* fatal)> run);
   void NoteCheckpoint(const absl::Status& status);
   // Whether one is to be made that nobody asked for.
   bool CheckpointDue() const;
@@ -285,6 +300,10 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   enum class Shortage : uint8_t { kPages, kLog };
   // Has a checkpoint made if that may give back what is lacking. True: try again. REQUIRES: the writer lock.
   bool MakeRoom(Shortage shortage);
+  // The same for a checkpoint that met a full disk.
+  bool MakeRoomForCheckpoint() { return MakeRoom(Shortage::kPages) || MakeRoom(Shortage::kLog); }
+  // Puts were committed: whatever the disk lacked, it has again.
+  void NotePutsTaken();
   // The answer to a commit that failed before anything went to the log: of a full disk it names the holder of
   // space.
   absl::Status ExplainFailure(const absl::Status& status);

@@ -130,6 +130,7 @@ void Database::Impl::FillCommits(DatabaseStats* stats) {
   commits.durable = durable_lsn();
   commits.number = registry_.Newest()->number.value;
   if (storage_->log == nullptr) return;
+  commits.by_checkpoint = checkpointer_.figures().commits;
   const engine::CommitQueue::Figures queue = commit_queue_->figures();
   commits.groups = queue.groups;
   commits.grouped = queue.members;

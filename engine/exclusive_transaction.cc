@@ -64,8 +64,9 @@ Savepoint ExclusiveTransaction::SetSavepoint() {
   Operation operation;
   operation.kind = OperationKind::kSavepoint;
   operation.savepoint = id;
-  log.Add(operation)
-      .IgnoreError();  // a failure is kept, and refuses every later change and the commit
+  // A failure is kept, and refuses every later change and the commit.
+  database_->MakeLoggable(operation).IgnoreError();
+  log.Add(operation).IgnoreError();
   return Savepoint{id};
 }
 
@@ -81,6 +82,7 @@ absl::Status ExclusiveTransaction::RollbackTo(Savepoint savepoint) {
   Operation operation;
   operation.kind = OperationKind::kRollbackTo;
   operation.savepoint = savepoint.id;
+  KEEL_RETURN_IF_ERROR(database_->MakeLoggable(operation));
   KEEL_RETURN_IF_ERROR(log.Prepare(operation));
   KEEL_RETURN_IF_ERROR(database_->applier().RollbackTo(savepoint.id));
   ++changes_;

@@ -131,7 +131,7 @@ bool Database::Impl::PublishGroup(const Group& going) {
   working_number_.value += records;
   working_lsn_ = last;
   PublishWorking();
-  if (has_puts_ && writes_refused_.load(std::memory_order_relaxed)) writes_refused_.store(false);
+  NotePutsTaken();
   return true;
 }
 
@@ -150,6 +150,11 @@ void Database::Impl::CommitAlone(Member* member) {
   transaction_log_->Begin(CommitNumber{working_number_.value + 1});
   writer_label_ = member->label();
   const absl::Status status = member->Apply();
+  if (status.ok() && transaction_log_->stopped()) {
+    member->answer = CommitByCheckpoint();
+    member->durable = true;
+    return;
+  }
   member->logged = status.ok() && !transaction_log_->empty();
   if (!status.ok()) {
     member->answer = status;
@@ -166,6 +171,7 @@ void Database::Impl::FinishGroup(const Group& group) {
   bool wait = false;
   Durability durability = Durability::kNone;
   for (const Member* const member : group) {
+    if (member->durable) continue;
     wait |= member->answer.ok() || absl::IsAborted(member->answer.status());
     durability = std::min(durability, member->durability());
   }
@@ -174,6 +180,7 @@ void Database::Impl::FinishGroup(const Group& group) {
   if (finished.ok()) return;
   const absl::Status stopped = CheckRunning();
   for (Member* const member : group) {
+    if (member->durable) continue;
     if (!member->answer.ok() && !absl::IsAborted(member->answer.status())) continue;
     if (member->logged) {
       member->answer = finished;

@@ -232,7 +232,8 @@ absl::Status Opener::MakePager() {
 
 absl::Status Opener::Analyze() {
   const absl::Duration begin = Now();
-  KEEL_ASSIGN_OR_RETURN(analysis_, recovery::Analyze(*log_, superblock().commit_number));
+  KEEL_ASSIGN_OR_RETURN(
+      analysis_, recovery::Analyze(*log_, superblock().commit_number, superblock().generation));
   report_.analysis_time = Now() - begin;
   report_.transactions_rolled_back = analysis_->losers;
   return absl::OkStatus();

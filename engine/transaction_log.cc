@@ -13,6 +13,13 @@ namespace keel::engine {
 using recovery::Record;
 using recovery::RecordKind;
 
+namespace {
+
+// What a record may take in the log beside its bytes, about: its frame's header and padding.
+constexpr uint64_t kFramePadding = 4096;
+
+}  // namespace
+
 TransactionLog::TransactionLog(wal::LogWriter* log, uint64_t stream_bytes_max,
                                size_t private_bytes_max, std::function<bool()> make_room)
     : log_(log),
@@ -29,30 +36,42 @@ void TransactionLog::End() {
   operations_.clear();
   chunks_ = 0;
   streamed_bytes_ = 0;
+  stopped_ = false;
   failure_ = absl::OkStatus();
 }
 
-absl::Status TransactionLog::TooLarge() const {
-  return MakeStatus(absl::StatusCode::kResourceExhausted,
-                    "the transaction has more than %d bytes of changes, which the log cannot take; "
-                    "split it, or raise checkpoint_log_bytes",
-                    stream_bytes_max_);
+TransactionLog::Need TransactionLog::NeedOf(uint64_t bytes) const {
+  const uint64_t records = bytes / room() + 3;
+  return {records, bytes + records * recovery::kRecordHeadBytes};
+}
+
+bool TransactionLog::Takes(const recovery::Operation& operation, uint64_t log_room) const {
+  if (TakesUnlogged(operation)) return true;
+  const Need need = NeedOf(operations_.size() + recovery::EncodedBytes(operation));
+  // Each record may come to stand in a frame of its own.
+  return streamed_bytes_ + need.bytes <= stream_bytes_max_ &&
+         need.bytes + need.records * kFramePadding <= log_room;
 }
 
 absl::Status TransactionLog::Prepare(const recovery::Operation& operation) {
   if (!failure_.ok()) return failure_;
-  const size_t room = record_bytes_max_ - recovery::kRecordHeadBytes;
-  const size_t total = operations_.size() + recovery::EncodedBytes(operation);
-  if (total <= room) return absl::OkStatus();
-  // Every chunk that Add may have to spill, what then remains, and the record that ends the stream.
-  const uint64_t records = total / room + 3;
-  const uint64_t bytes = total + records * recovery::kRecordHeadBytes;
-  if (streamed_bytes_ + bytes > stream_bytes_max_) return TooLarge();
-  return ReserveLog(bytes, records);
+  if (TakesUnlogged(operation)) return absl::OkStatus();
+  const Need need = NeedOf(operations_.size() + recovery::EncodedBytes(operation));
+  return ReserveLog(need.bytes, need.records);
+}
+
+absl::StatusOr<std::optional<Lsn>> TransactionLog::StopLogging() {
+  if (!failure_.ok()) return failure_;
+  stopped_ = true;
+  std::string().swap(operations_);
+  absl::StatusOr<std::optional<Lsn>> end = EndStream();
+  if (!end.ok()) failure_ = end.status();
+  return end;
 }
 
 absl::Status TransactionLog::Add(const recovery::Operation& operation) {
   if (!failure_.ok()) return failure_;
+  if (stopped_) return absl::OkStatus();
   head_.clear();
   recovery::EncodeOperationHead(operation, &head_);
   absl::Status status = Gather(head_);
@@ -66,9 +85,8 @@ absl::Status TransactionLog::Add(const recovery::Operation& operation) {
 }
 
 absl::Status TransactionLog::Gather(std::string_view bytes) {
-  const size_t room = record_bytes_max_ - recovery::kRecordHeadBytes;
   while (!bytes.empty()) {
-    const size_t take = std::min(bytes.size(), room - std::min(room, operations_.size()));
+    const size_t take = std::min(bytes.size(), room() - std::min(room(), operations_.size()));
     operations_.append(bytes.substr(0, take));
     bytes.remove_prefix(take);
     if (!bytes.empty()) KEEL_RETURN_IF_ERROR(Spill());
@@ -77,7 +95,6 @@ absl::Status TransactionLog::Gather(std::string_view bytes) {
 }
 
 absl::Status TransactionLog::Spill() {
-  if (streamed_bytes_ + operations_.size() > stream_bytes_max_) return TooLarge();
   record_.clear();
   recovery::EncodeRecordHead(Record{RecordKind::kChunk, number_, chunks_, {}}, &record_);
   record_ += operations_;
@@ -122,7 +139,7 @@ absl::StatusOr<Lsn> TransactionLog::Commit() {
 }
 
 bool TransactionLog::KeepRecord() {
-  KEEL_CHECK(!streaming());
+  KEEL_CHECK(chunks_ == 0 && !stopped_);
   if (operations_.empty()) return false;
   recovery::EncodeRecordHead(Record{RecordKind::kCommit, number_, 0, {}}, &kept_);
   kept_ += operations_;
@@ -143,19 +160,21 @@ void TransactionLog::DropKept() {
   kept_ends_.clear();
 }
 
-std::optional<Lsn> TransactionLog::Abandon() {
-  std::optional<Lsn> end;
-  if (chunks_ > 0) {
-    record_.clear();
-    recovery::EncodeRecordHead(Record{RecordKind::kChunkedRollback, number_, chunks_, {}},
-                               &record_);
-    // Without this record the next transaction would be taken for a part of the stream. Spill left room for it, so
-    // only a log that has failed for good refuses it.
-    const absl::StatusOr<Lsn> lsn = log_->Append(record_);
-    if (lsn.ok()) end = *lsn;
-  }
-  End();
+// Without this record the next transaction would be taken for a part of the stream. Spill left room for it, so only a
+// log that has failed for good refuses it.
+absl::StatusOr<std::optional<Lsn>> TransactionLog::EndStream() {
+  if (chunks_ == 0) return std::nullopt;
+  record_.clear();
+  recovery::EncodeRecordHead(Record{RecordKind::kChunkedRollback, number_, chunks_, {}}, &record_);
+  KEEL_ASSIGN_OR_RETURN(const Lsn end, log_->Append(record_));
+  chunks_ = 0;
   return end;
+}
+
+std::optional<Lsn> TransactionLog::Abandon() {
+  const absl::StatusOr<std::optional<Lsn>> end = EndStream();
+  End();
+  return end.value_or(std::nullopt);
 }
 
 }  // namespace keel::engine

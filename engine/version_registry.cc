@@ -1,7 +1,9 @@
 #include "engine/version_registry.h"
 
+#include <algorithm>
 #include <limits>
 
+#include "base/check.h"
 #include "engine/fork_guard.h"
 
 namespace keel::engine {
@@ -47,6 +49,15 @@ std::shared_ptr<const Version> VersionRegistry::Newest() const {
   return published_.empty() ? visible_ : published_.back().version;
 }
 
+std::vector<Epoch> VersionRegistry::Keepers() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<Epoch> epochs = reclaimer_.Keepers();
+  epochs.push_back(visible_->epoch);
+  for (const Published& published : published_) epochs.push_back(published.version->epoch);
+  std::ranges::sort(epochs);
+  return epochs;
+}
+
 VersionKeeper VersionRegistry::KeepVisible(absl::Duration now, std::string_view label) {
   absl::MutexLock lock(&mutex_);
   reclaimer_.AddKeeper(visible_->epoch);
@@ -79,7 +90,7 @@ void VersionRegistry::ReleaseKeeper(Epoch epoch) {
   if (!freed.empty()) cache_->Retire(freed);
 }
 
-void VersionRegistry::Publish(std::shared_ptr<const Version> version, pager::DeathList deaths) {
+void VersionRegistry::Publish(std::shared_ptr<const Version> version, pager::DeadPages deaths) {
   absl::MutexLock lock(&mutex_);
   published_.push_back(Published{std::move(version), std::move(deaths)});
 }
@@ -126,6 +137,12 @@ std::shared_ptr<const Version> VersionRegistry::BeginCheckpoint() {
   }
   if (!freed.empty()) cache_->Retire(freed);
   return version;
+}
+
+void VersionRegistry::KeepUnpublished(Epoch epoch) {
+  absl::MutexLock lock(&mutex_);
+  KEEL_CHECK(published_.empty() && visible_->epoch < epoch);
+  reclaimer_.AddKeeper(epoch);
 }
 
 pager::PageSet VersionRegistry::DiedBetween(Epoch older, Epoch newer) const {

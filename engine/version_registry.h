@@ -76,23 +76,29 @@ class VersionRegistry {
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Queues a version behind those published before. REQUIRES: the writer lock.
-  void Publish(std::shared_ptr<const Version> version, pager::DeathList deaths)
+  void Publish(std::shared_ptr<const Version> version, pager::DeadPages deaths)
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Moves the visible version forward to the newest published one with lsn <= `lsn`.
   void AdvanceVisible(Lsn lsn) ABSL_LOCKS_EXCLUDED(mutex_);
   // The newest published version, visible or not.
   std::shared_ptr<const Version> Newest() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The epochs, ascending, of all versions that are kept, visible, or published: until the next one is published,
+  // nobody can come to keep any other.
+  std::vector<Epoch> Keepers() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // --- checkpoints ---
 
   // The visible version, kept, with every death up to it examined.
   std::shared_ptr<const Version> BeginCheckpoint() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Keeps the version that a transaction is about to commit by a checkpoint, though it is not published yet.
+  // REQUIRES: the writer lock; every published version is visible; `epoch` is younger than all of them.
+  void KeepUnpublished(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
   // Pages of checkpoint `older` that `newer` no longer reaches.
   pager::PageSet DiedBetween(Epoch older, Epoch newer) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Dead pages that nobody but the checkpoint at `last` holds, and those not yet examined: what the next
   // checkpoint may give back.
   uint64_t ReturnedByCheckpoint(Epoch last) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // Gives a keeper of BeginCheckpoint back (a failed attempt's, or the previous checkpoint's).
+  // Gives a keeper of BeginCheckpoint or KeepUnpublished back (a failed attempt's, or the previous checkpoint's).
   void ReleaseKeeper(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Examines up to `max_pages` queued deaths and frees what nobody holds. Returns how many remain.
@@ -119,7 +125,7 @@ class VersionRegistry {
 
   struct Published {
     std::shared_ptr<const Version> version;
-    pager::DeathList deaths;
+    pager::DeadPages deaths;
   };
   struct Retired {
     uint64_t stamp;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -51,15 +52,10 @@ void Reclaimer::RaiseOldest(Epoch released) {
   }
 }
 
-void Reclaimer::AddDeaths(Epoch death, DeathList deaths) {
+void Reclaimer::AddDeaths(Epoch death, DeadPages deaths) {
   newest_death_ = std::max(newest_death_, death);
-  uint64_t pages = 0;
-  for (const DeadPage& page : deaths) {
-    KEEL_DCHECK(page.birth < death && page.count > 0);
-    pages += page.count;
-  }
-  if (pages == 0) return;
-  unexamined_ += pages;
+  if (deaths.empty()) return;
+  unexamined_ += deaths.pages();
   queue_.push_back(Batch{death, std::move(deaths)});
 }
 
@@ -67,26 +63,29 @@ uint64_t Reclaimer::Examine(uint64_t max_pages, PageSet* freed) {
   uint64_t examined = 0;
   while (examined < max_pages && !queue_.empty()) {
     Batch& batch = queue_.front();
-    DeadPage& page = batch.deaths[batch.next];
-    const DeadPage part{page.first, std::min(page.count, max_pages - examined), page.birth};
-    Place(part, batch.death, freed);
-    examined += part.count;
-    page.first.value += part.count;
-    page.count -= part.count;
-    if (page.count == 0 && ++batch.next == batch.deaths.size()) queue_.pop_front();
+    const uint64_t most = max_pages - examined;
+    if (const std::optional<DeadPage> page = batch.deaths.TakeListed(most); page.has_value()) {
+      KEEL_DCHECK(page->birth < batch.death && page->count > 0);
+      PlaceOf(page->birth, batch.death, freed)->InsertRun(page->first, page->count);
+      examined += page->count;
+    } else {
+      PageSet pages;
+      const Epoch birth = batch.deaths.TakeFromSet(most, &pages);
+      KEEL_DCHECK(birth < batch.death);
+      examined += pages.size();
+      PlaceOf(birth, batch.death, freed)->Absorb(std::move(pages));
+    }
+    if (batch.deaths.empty()) queue_.pop_front();
   }
   unexamined_ -= examined;
   return examined;
 }
 
-void Reclaimer::Place(const DeadPage& page, Epoch death, PageSet* freed) {
-  const auto oldest = keepers_.lower_bound(page.birth);
-  if (oldest == keepers_.end() || oldest->first >= death) {
-    freed->InsertRun(page.first, page.count);
-    return;
-  }
+PageSet* Reclaimer::PlaceOf(Epoch birth, Epoch death, PageSet* freed) {
+  const auto oldest = keepers_.lower_bound(birth);
+  if (oldest == keepers_.end() || oldest->first >= death) return freed;
   const Epoch newest = std::prev(keepers_.lower_bound(death))->first;
-  held_[newest][oldest->first].InsertRun(page.first, page.count);
+  return &held_[newest][oldest->first];
 }
 
 PageSet Reclaimer::DiedBetween(Epoch older, Epoch newer) const {
@@ -132,9 +131,7 @@ size_t Reclaimer::memory_bytes() const {
   for (const auto& [newest, sets] : held_) {
     for (const auto& [oldest, set] : sets) bytes += sizeof(PageSet) + set.memory_bytes();
   }
-  for (const Batch& batch : queue_) {
-    bytes += sizeof(Batch) + batch.deaths.capacity() * sizeof(DeadPage);
-  }
+  for (const Batch& batch : queue_) bytes += sizeof(Batch) + batch.deaths.memory_bytes();
   return bytes;
 }
 

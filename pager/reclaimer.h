@@ -20,18 +20,10 @@
 #include <vector>
 
 #include "base/types.h"
+#include "pager/dead_pages.h"
 #include "pager/page_set.h"
-#include "pager/reference.h"
 
 namespace keel::pager {
-
-// Pages dropped by one version.
-struct DeadPage {
-  PageId first;
-  uint64_t count = 1;
-  Epoch birth;
-};
-using DeathList = std::vector<DeadPage>;
 
 // REQUIRES: the registry mutex for every call.
 class Reclaimer {
@@ -44,7 +36,7 @@ class Reclaimer {
 
   // Queues the deaths of a version that has become visible, not before (R4). Looks at no page.
   // REQUIRES: every page has birth < death and count > 0.
-  void AddDeaths(Epoch death, DeathList deaths);
+  void AddDeaths(Epoch death, DeadPages deaths);
   // Examines up to `max_pages` queued dead pages; those that are free go to `freed`. Returns how
   // many were examined.
   uint64_t Examine(uint64_t max_pages, PageSet* freed);
@@ -68,13 +60,13 @@ class Reclaimer {
  private:
   struct Batch {
     Epoch death;
-    DeathList deaths;
-    size_t next = 0;  // first not yet examined
+    DeadPages deaths;  // not yet examined
   };
   // Sets of pages by their oldest holder.
   using ByOldest = std::map<Epoch, PageSet>;
 
-  void Place(const DeadPage& page, Epoch death, PageSet* freed);
+  // Where pages of that birth and death belong: with those who hold them, or to `freed`.
+  PageSet* PlaceOf(Epoch birth, Epoch death, PageSet* freed);
   void LowerNewest(Epoch released, PageSet* freed);
   void RaiseOldest(Epoch released);
   // Calls visit(oldest, newest, pages) for each set that `epoch` holds.

@@ -16,6 +16,8 @@ namespace {
 constexpr uint64_t kStockRun = 32;
 // Retired ids that are worth a look at the guards.
 constexpr uint64_t kRetiredBatch = 64;
+// Deaths between two marks that are kept one by one.
+constexpr size_t kListedDeaths = 4096;
 
 }  // namespace
 
@@ -38,18 +40,17 @@ void WriteSession::RaiseEpoch() {
 
 WriteSession::Mark WriteSession::SetMark() {
   RaiseEpoch();
-  levels_.push_back(Level{.since = epoch_, .deaths = deaths_.size()});
+  levels_.push_back(Level{.since = epoch_});
   return levels_.size() - 1;
 }
 
 void WriteSession::RollbackTo(Mark mark) {
   KEEL_CHECK(mark < levels_.size());
+  sealed_.reset();
   for (size_t i = mark; i < levels_.size(); ++i) cache_->Retire(levels_[i].born);
-  deaths_.resize(levels_[mark].deaths);
-  levels_.resize(mark + 1);
-  levels_[mark].born.clear();
+  levels_.resize(mark);
   RaiseEpoch();
-  levels_[mark].since = epoch_;
+  levels_.push_back(Level{.since = epoch_});
 }
 
 void WriteSession::ReleaseMark(Mark mark) {
@@ -58,27 +59,41 @@ void WriteSession::ReleaseMark(Mark mark) {
   levels_.pop_back();
   Level& level = levels_.back();
   level.born.Absorb(std::move(released.born));
-  const DeathList deaths(deaths_.begin() + static_cast<ptrdiff_t>(released.deaths), deaths_.end());
-  deaths_.resize(released.deaths);
-  for (const DeadPage& page : deaths) DropRun(PageRun{page.first, page.count}, page.birth);
+  level.dead.Absorb(std::move(released.dead));
+  PageSet unkept;
+  released.own_dead.ForEach([&](PageId id) {
+    if (level.born.Erase(id)) {
+      unkept.Insert(id);
+    } else {
+      level.own_dead.Insert(id);
+    }
+  });
+  if (!unkept.empty()) cache_->Retire(unkept);
+}
+
+Epoch WriteSession::Seal() {
+  KEEL_CHECK(!sealed_.has_value());
+  sealed_ = epoch_;
+  RaiseEpoch();
+  return *sealed_;
+}
+
+void WriteSession::CollectDeaths(Epoch newest_birth, PageSet* died) const {
+  for (const Level& level : levels_) level.dead.CollectBornUpTo(newest_birth, died);
 }
 
 WriteSession::Publication WriteSession::Publish() {
-  Publication publication{.epoch = epoch_};
-  for (const DeadPage& page : deaths_) {
-    if (page.birth > published_) {
-      cache_->Retire(page.first, page.count);  // only a mark of this transaction kept it
-    } else {
-      publication.deaths.push_back(page);
-    }
+  Publication publication{.epoch = sealed_.value_or(epoch_)};
+  for (Level& level : levels_) {
+    publication.deaths.Absorb(std::move(level.dead));
+    // Only a mark of this transaction kept them.
+    if (!level.own_dead.empty()) cache_->Retire(level.own_dead);
   }
-  deaths_.clear();
-  levels_.resize(1);
-  levels_[0].born.clear();
-  levels_[0].deaths = 0;
-  published_ = epoch_;
+  levels_.clear();
+  published_ = publication.epoch;
+  sealed_.reset();
   RaiseEpoch();
-  levels_[0].since = epoch_;
+  levels_.push_back(Level{.since = epoch_});
   return publication;
 }
 
@@ -134,6 +149,7 @@ PageId WriteSession::TakeId() {
 }
 
 MutablePage WriteSession::NewPage() {
+  KEEL_DCHECK(!sealed_.has_value());
   const PageId id = TakeId();
   levels_.back().born.Insert(id);
   return cache_->Create(id, epoch_);
@@ -178,8 +194,13 @@ absl::StatusOr<PageRun> WriteSession::CreateRun(const RunSize& size) {
 
 void WriteSession::DropRun(const PageRun& run, Epoch birth) {
   Level& level = levels_.back();
+  if (birth <= published_) {
+    level.dead.Add(DeadPage{run.first, run.count, birth});
+    if (level.dead.listed() >= kListedDeaths && keepers_) level.dead.Compact(keepers_());
+    return;
+  }
   if (birth < level.since) {
-    deaths_.push_back(DeadPage{run.first, run.count, birth});
+    level.own_dead.InsertRun(run.first, run.count);
     return;
   }
   for (uint64_t i = 0; i < run.count; ++i) {

@@ -4,7 +4,8 @@
 //   R2  Only this class raises the epoch: at a mark, a rollback, a publication, and when the pages born in the
 //       current epoch pass a quarter of the frames.
 //   R4  Deaths of published pages stay private until Publish hands them out; a rollback cuts them back. Pages born
-//       in the running transaction are freed at once, unless a mark since their birth keeps them.
+//       in the running transaction are freed at once, unless a mark since their birth keeps them. Many deaths are
+//       kept as sets of pages between the epochs of keepers (DeadPages), so that they stay small.
 //
 // REQUIRES: the writer lock, for every call.
 
@@ -16,13 +17,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/types.h"
+#include "pager/dead_pages.h"
 #include "pager/page_access.h"
 #include "pager/page_cache.h"
 #include "pager/page_set.h"
-#include "pager/reclaimer.h"
 #include "pager/space_map.h"
 
 namespace keel::pager {
@@ -49,10 +53,19 @@ class WriteSession final : public PageSink {
   // What a version leaves behind, to be examined when it is visible.
   struct Publication {
     Epoch epoch;       // of the version: no page in it is younger
-    DeathList deaths;  // of pages that older versions reach
+    DeadPages deaths;  // of pages that older versions reach
   };
   // Ends the transaction: what was built is a version from now on. Raises the epoch.
   Publication Publish();
+
+  // Freezes what was built, as the version that Publish will make of it, and returns that version's epoch. Until
+  // then nothing may be made; a rollback undoes it. Raises the epoch.
+  Epoch Seal();
+  // Adds the pages of published versions that have died in this transaction, of those born up to `newest_birth`.
+  void CollectDeaths(Epoch newest_birth, PageSet* died) const;
+
+  // Tells every epoch, ascending, of a published version that is kept or may come to be: the last one's is the last.
+  void set_keepers(std::function<std::vector<Epoch>()> keepers) { keepers_ = std::move(keepers); }
 
   // Pages that the transaction has made and not dropped again.
   uint64_t born_pages() const {
@@ -87,9 +100,10 @@ class WriteSession final : public PageSink {
  private:
   // A stretch between two marks.
   struct Level {
-    Epoch since;        // no page of an earlier level has this birth
-    size_t deaths = 0;  // length of deaths_ when it began
-    PageSet born;       // pages born in it that are not yet free again
+    Epoch since;       // no page of an earlier level has this birth
+    PageSet born;      // pages born in it that are not yet free again
+    PageSet own_dead;  // pages of earlier levels of this transaction that died in it
+    DeadPages dead;    // pages of published versions that did
   };
 
   void RaiseEpoch();
@@ -105,9 +119,10 @@ class WriteSession final : public PageSink {
   size_t mutable_pages_max_;
   Epoch published_;
   Epoch epoch_;
+  std::optional<Epoch> sealed_;  // epoch of the version that waits for its Publish
   SpaceUse space_use_ = SpaceUse::kOrdinary;
   std::vector<Level> levels_;
-  DeathList deaths_;
+  std::function<std::vector<Epoch>()> keepers_;
   std::vector<PageRun> stock_;  // ids set aside, used from the front of the last run
   uint64_t stock_pages_ = 0;
   SpaceUse stock_use_ = SpaceUse::kOrdinary;  // for which it was last filled

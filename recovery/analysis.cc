@@ -12,12 +12,15 @@ namespace {
 // Follows the records of a log and checks that they make sense one after the other.
 class Classifier {
  public:
-  explicit Classifier(CommitNumber checkpoint) { analysis_.last_commit = checkpoint; }
+  Classifier(CommitNumber checkpoint, Generation generation) : generation_(generation) {
+    analysis_.last_commit = checkpoint;
+  }
 
   absl::Status Add(const wal::LogRecord& raw) {
     const std::optional<Record> record = DecodeRecord(raw.bytes);
     if (!record) return Damage(raw, "not a record of this version");
     ++analysis_.records;
+    if (record->kind == RecordKind::kCheckpointCommit) return AddCheckpointCommit(raw, *record);
     const CommitNumber next{analysis_.last_commit.value + 1};
     if (record->number != next) {
       return Damage(raw, absl::StrFormat("commit %d expected, %d found: the log has a gap",
@@ -32,7 +35,7 @@ class Classifier {
       case RecordKind::kChunkedRollback:
         return EndStream(raw, *record);
       case RecordKind::kCheckpointCommit:
-        return Damage(raw, "a commit by checkpoint behind that checkpoint");
+        break;
     }
     return absl::OkStatus();
   }
@@ -57,6 +60,19 @@ class Classifier {
     return absl::OkStatus();
   }
 
+  // The checkpoint comes first, so its record can only be the first one behind it. Anywhere else it tells of a
+  // checkpoint that was durable and is not the one in use.
+  absl::Status AddCheckpointCommit(const wal::LogRecord& raw, const Record& record) {
+    if (analysis_.records == 1 && record.number == analysis_.last_commit &&
+        record.index == generation_.value) {
+      return absl::OkStatus();
+    }
+    return Damage(raw, absl::StrFormat("commit %d is the checkpoint of generation %d; the one in "
+                                       "use is generation %d with commit %d",
+                                       record.number.value, record.index, generation_.value,
+                                       analysis_.last_commit.value));
+  }
+
   absl::Status AddChunk(const wal::LogRecord& raw, const Record& record) {
     if (record.index != (in_stream_ ? chunks_ : 0)) return Damage(raw, "a chunk out of order");
     in_stream_ = true;
@@ -75,6 +91,7 @@ class Classifier {
     return absl::OkStatus();
   }
 
+  const Generation generation_;
   Analysis analysis_;
   bool in_stream_ = false;
   uint64_t chunks_ = 0;
@@ -82,9 +99,10 @@ class Classifier {
 
 }  // namespace
 
-absl::StatusOr<Analysis> Analyze(wal::LogReader& log, CommitNumber checkpoint) {
+absl::StatusOr<Analysis> Analyze(wal::LogReader& log, CommitNumber checkpoint,
+                                 Generation generation) {
   KEEL_RETURN_IF_ERROR(log.Rewind());
-  Classifier classifier(checkpoint);
+  Classifier classifier(checkpoint, generation);
   wal::LogRecord record;
   while (true) {
     KEEL_ASSIGN_OR_RETURN(const bool more, log.Next(&record));

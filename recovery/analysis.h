@@ -28,9 +28,10 @@ struct Analysis {
   std::vector<bool> stream_commits;  // by order of streams in the log: whether each is a winner
 };
 
-// Reads the log from its start to its end. `checkpoint` is the last commit that the checkpoint contains.
-// DataLoss names the position of a gap or of an undecodable record.
-absl::StatusOr<Analysis> Analyze(wal::LogReader& log, CommitNumber checkpoint);
+// Reads the log from its start to its end. `checkpoint` is the last commit that the checkpoint of that `generation`
+// contains. DataLoss names the position of a gap or of an undecodable record.
+absl::StatusOr<Analysis> Analyze(wal::LogReader& log, CommitNumber checkpoint,
+                                 Generation generation);
 
 }  // namespace keel::recovery
 

@@ -31,7 +31,7 @@ class Repeater {
         ++stream_;
         return absl::OkStatus();
       case RecordKind::kCheckpointCommit:
-        break;
+        return absl::OkStatus();  // redo began on it
     }
     return Damage(raw);
   }

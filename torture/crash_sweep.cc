@@ -68,6 +68,7 @@ std::optional<CrashSweep::Recording> CrashSweep::RecordWorkload() {
   }
   tally_->operations += options_.script.size();
   if (options_.last_step_only) recording.trace = world.trace();
+  tally_->Met("committed by a checkpoint", player.by_checkpoint() > 0);
   player.Verify();
   player.Close();
   if (!options_.last_step_only) recording.trace = world.trace();
@@ -210,6 +211,12 @@ void CrashSweep::Note(const RecoveryReport& report, const Bounds& bounds, uint64
   tally_->Met("clean after a crash", report.clean && !report.created);
   tally_->Met("a commit survived that nobody had been told of", commits > bounds.acknowledged);
   tally_->Met("a commit that was begun has vanished", commits < bounds.begun);
+  const bool by_checkpoint =
+      bounds.by_checkpoint == bounds.begun && bounds.acknowledged < bounds.begun;
+  tally_->Met("crash within a commit by checkpoint: it is there",
+              by_checkpoint && commits == bounds.begun);
+  tally_->Met("crash within a commit by checkpoint: it is not",
+              by_checkpoint && commits < bounds.begun);
   tally_->Met(absl::StrFormat("crash after a sync of: %s", SyncPurposeName(last_sync_)));
   if (options_.shape.ballast) {
     tally_->Met("crash after a sync of: data growth", last_sync_ == io::SyncPurpose::kDataGrowth);

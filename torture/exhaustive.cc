@@ -11,10 +11,10 @@ namespace keel::torture {
 namespace {
 
 constexpr std::array kAlphabet = {
-    Operation::kPutSmall,    Operation::kPutLarge,     Operation::kDelete,
-    Operation::kDeleteRange, Operation::kBulk,         Operation::kCommitSync,
-    Operation::kCommitAsync, Operation::kRollback,     Operation::kCheckpoint,
-    Operation::kFillLog,     Operation::kSnapshotOpen, Operation::kReopen};
+    Operation::kPutSmall, Operation::kPutLarge,   Operation::kDelete,     Operation::kDeleteRange,
+    Operation::kBulk,     Operation::kHuge,       Operation::kCommitSync, Operation::kCommitAsync,
+    Operation::kRollback, Operation::kCheckpoint, Operation::kFillLog,    Operation::kSnapshotOpen,
+    Operation::kReopen};
 
 // A page or two of keys.
 Shape SmallShape() {

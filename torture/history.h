@@ -16,6 +16,7 @@ namespace keel::torture {
 struct Bounds {
   uint64_t acknowledged = 0;
   uint64_t begun = 0;
+  uint64_t by_checkpoint = 0;  // the newest one begun that is committed by a checkpoint, if it is
 };
 
 class History {
@@ -39,7 +40,7 @@ class History {
   // A database was opened and holds `number`: nothing later can ever appear, nothing of it vanish.
   void Settle(uint64_t number) {
     hashes_.resize(number + 1);
-    bounds_ = {number, number};
+    bounds_ = {number, number, 0};
   }
 
   uint64_t hash(uint64_t number) const { return hashes_[number]; }
@@ -54,13 +55,20 @@ class History {
 };
 
 // A moment in a trace, as a number: which bounds hold from here on.
-inline uint64_t EncodeBegun(uint64_t number) { return number << 1; }
-inline uint64_t EncodeAcknowledged(uint64_t number) { return number << 1 | 1; }
+inline uint64_t EncodeBegun(uint64_t number) { return number << 2; }
+inline uint64_t EncodeAcknowledged(uint64_t number) { return number << 2 | 1; }
+inline uint64_t EncodeByCheckpoint(uint64_t number) { return number << 2 | 2; }
 inline void DecodeMark(uint64_t mark, Bounds* bounds) {
-  if ((mark & 1) != 0) {
-    bounds->acknowledged = mark >> 1;
-  } else {
-    bounds->begun = mark >> 1;
+  const uint64_t number = mark >> 2;
+  switch (mark & 3) {
+    case 0:
+      bounds->begun = number;
+      break;
+    case 1:
+      bounds->acknowledged = number;
+      break;
+    default:
+      bounds->by_checkpoint = number;
   }
 }
 

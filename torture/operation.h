@@ -19,6 +19,7 @@ enum class Operation : uint8_t {
   kDelete,
   kDeleteRange,
   kBulk,  // more than fits one log frame: the transaction streams
+  kHuge,  // more than the log takes: if it is committed, then by a checkpoint
   kSavepoint,
   kRollbackTo,  // the newest savepoint
   kCommitSync,
@@ -37,10 +38,10 @@ enum class Operation : uint8_t {
 inline constexpr size_t kOperations = static_cast<size_t>(Operation::kReopen) + 1;
 
 inline constexpr std::array<std::string_view, kOperations> kOperationNames = {
-    "put-small",   "put-large", "overwrite",    "delete",      "delete-range",
-    "bulk",        "savepoint", "rollback-to",  "commit-sync", "commit-async",
-    "commit-none", "rollback",  "batch",        "checkpoint",  "background",
-    "fill-log",    "snapshot",  "end-snapshot", "keyspace",    "reopen",
+    "put-small",    "put-large", "overwrite",   "delete",      "delete-range", "bulk",
+    "huge",         "savepoint", "rollback-to", "commit-sync", "commit-async", "commit-none",
+    "rollback",     "batch",     "checkpoint",  "background",  "fill-log",     "snapshot",
+    "end-snapshot", "keyspace",  "reopen",
 };
 inline std::string_view OperationName(Operation operation) {
   return kOperationNames[static_cast<size_t>(operation)];

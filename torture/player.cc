@@ -204,6 +204,9 @@ void Player::Do(const Step& step) {
     case Operation::kBulk:
       Bulk();
       break;
+    case Operation::kHuge:
+      Huge();
+      break;
     case Operation::kSavepoint:
       SetSavepoint();
       break;
@@ -267,12 +270,15 @@ int Player::RandomSpace() {
 }
 
 bool Player::EnsureTransaction() {
-  // A transaction must stay below what the log can take.
-  if (transaction_.has_value() && written_ > shape_.checkpoint_log_bytes / 4) {
+  // Others stay below what the log takes, and a huge one does not grow for ever.
+  const uint64_t log = shape_.checkpoint_log_bytes;
+  if (transaction_.has_value() && written_ > (huge_ ? 4 * log : log / 4)) {
     Commit(Durability::kSync);
   }
   if (transaction_.has_value()) return true;
   written_ = 0;
+  huge_ = false;
+  unlogged_ = false;
   absl::StatusOr<Transaction> begun = db_->Begin();
   if (!Judge("begin", begun.status())) return false;
   transaction_ = *std::move(begun);
@@ -288,10 +294,15 @@ void Player::Put(Operation operation) {
     const auto at = working_.entries().lower_bound(State::Place(space, key));
     if (at != working_.entries().end() && at->first.first == space) key = at->first.second;
   }
-  const std::string value = RandomValue(operation == Operation::kPutLarge);
+  PutOne(space, key, RandomValue(operation == Operation::kPutLarge));
+}
+
+bool Player::PutOne(int space, const std::string& key, const std::string& value) {
   written_ += key.size() + value.size() + 40;
-  if (Judge("put", transaction_->Put(Handle(space), key, value))) working_.Put(space, key, value);
+  const bool put = Judge("put", transaction_->Put(Handle(space), key, value));
+  if (put) working_.Put(space, key, value);
   CheckOneKey();
+  return put;
 }
 
 void Player::Delete() {
@@ -329,6 +340,32 @@ void Player::Bulk() {
   if (!taken_back || !transaction_.has_value() || savepoints_.size() != depth) return;
   RollbackTo(depth - 1);
   Put(Operation::kPutSmall);
+}
+
+// What the log does not take, most of it in large values, with savepoints before and behind the point from where on it
+// is not logged; then committed, given up, or left to what comes next.
+void Player::Huge() {
+  if (!EnsureTransaction()) return;
+  huge_ = true;
+  SetSavepoint();
+  const size_t before = savepoints_.size();
+  const uint64_t bytes = shape_.checkpoint_log_bytes / 32;
+  uint64_t put = 0;
+  for (int n = 0; n < 40 && put <= shape_.logged_bytes_max() && alive(); ++n) {
+    std::string value = RandomValue(false);
+    value.resize(bytes, 'h');
+    put += PutOne(RandomSpace(), RandomKey(), value) ? bytes : 0;
+    unlogged_ = unlogged_ || put > shape_.logged_bytes_max();
+    if (random_.OneIn(8)) SetSavepoint();
+    if (random_.OneIn(8)) Judge("checkpoint", db_->Checkpoint());
+  }
+  if (!alive()) return;
+  if (random_.OneIn(3)) RollbackToAny();
+  if (random_.OneIn(6) && before > 0 && savepoints_.size() >= before) RollbackTo(before - 1);
+  const Durability durability =
+      shape_.unsynced_commits ? static_cast<Durability>(random_.Below(3)) : Durability::kSync;
+  if (random_.OneIn(2)) Commit(durability);
+  if (random_.OneIn(4)) Rollback();
 }
 
 // A transaction sees its own changes.
@@ -372,6 +409,20 @@ void Player::BeginCommit(const State& after) {
   world_->Mark(EncodeBegun(number_ + 1));
 }
 
+// One that the log cannot take is durable when it returns, whatever was asked for.
+absl::Status Player::CommitUnlogged(Durability durability) {
+  world_->Mark(EncodeByCheckpoint(number_ + 1));
+  const uint64_t before = db_->Stats().commits.by_checkpoint;
+  absl::Status status = transaction_->Commit({durability}).status();
+  checkpoint_unknown_ = absl::IsUnknown(status);
+  if (!status.ok()) return status;
+  ++by_checkpoint_;
+  if (db_->Stats().commits.by_checkpoint != before + 1) {
+    Fail("a transaction that the log cannot take was committed by the log");
+  }
+  return status;
+}
+
 void Player::EndCommit(const absl::Status& status, Durability durability) {
   if (!Judge("commit", status)) {
     // Unknown: it may come back, and nothing else can be done to this database.
@@ -392,10 +443,12 @@ void Player::Commit(Durability durability) {
   if (!Judge("put", transaction_->Put(kNumberKey, number))) return Rollback();
   working_.Put(kDefaultSpace, kNumberKey, number);
   BeginCommit(working_);
-  const absl::Status status = transaction_->Commit({durability}).status();
+  const bool unlogged = unlogged_;
+  const absl::Status status =
+      unlogged ? CommitUnlogged(durability) : transaction_->Commit({durability}).status();
   transaction_.reset();
   savepoints_.clear();
-  EndCommit(status, durability);
+  EndCommit(status, unlogged ? Durability::kSync : durability);
 }
 
 void Player::Rollback() {

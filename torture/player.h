@@ -65,6 +65,10 @@ class Player {
   bool alive() const { return db_ != nullptr && !stopped_; }
   // What was wrong first; empty: nothing.
   const std::string& violation() const { return violation_; }
+  // Transactions that were committed by a checkpoint.
+  uint64_t by_checkpoint() const { return by_checkpoint_; }
+  // Whether such a commit was the last call that failed, and its outcome is unknown.
+  bool checkpoint_unknown() const { return checkpoint_unknown_; }
   // Number of the newest commit that the player believes in.
   uint64_t commits() const { return number_; }
   const RecoveryReport& recovery_report() const { return report_; }
@@ -94,9 +98,11 @@ class Player {
   bool Stopped() const;
   void CheckContents(const State& state);
   void Put(Operation operation);
+  bool PutOne(int space, const std::string& key, const std::string& value);
   void Delete();
   void DeleteRange();
   void Bulk();
+  void Huge();
   void SetSavepoint();
   void RollbackToAny();
   void RollbackTo(size_t chosen);  // of savepoints_
@@ -110,6 +116,7 @@ class Player {
   void Reopen();
 
   void BeginCommit(const State& after);
+  absl::Status CommitUnlogged(Durability durability);
   void EndCommit(const absl::Status& status, Durability durability);
   void CheckOneKey();
 
@@ -134,10 +141,14 @@ class Player {
   State committed_;
 
   std::optional<Transaction> transaction_;
-  State working_;         // what the transaction sees
-  uint64_t written_ = 0;  // bytes that the transaction has put, about
+  State working_;          // what the transaction sees
+  uint64_t written_ = 0;   // bytes that the transaction has put, about
+  bool huge_ = false;      // it may put more than the log takes
+  bool unlogged_ = false;  // it has
   std::vector<HeldSavepoint> savepoints_;
 
+  uint64_t by_checkpoint_ = 0;
+  bool checkpoint_unknown_ = false;
   std::string violation_;
   absl::Status last_error_;
 };

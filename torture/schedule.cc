@@ -38,6 +38,7 @@ namespace {
 enum class Act : uint8_t {
   kCommitSync,
   kCommitNone,
+  kHugeCommit,   // of more than the log takes
   kManyCommits,  // until the log has gone on to another segment
   kDeleteAll,
   kCheckpoint,
@@ -47,17 +48,18 @@ enum class Act : uint8_t {
   kEndSnapshot,  // lets one go that is as old as the case
   kExpire,       // lets time pass that no snapshot may live, and does the background work
 };
-constexpr std::array kActs = {
-    Act::kCommitSync, Act::kCommitNone, Act::kManyCommits, Act::kDeleteAll,   Act::kCheckpoint,
-    Act::kBackground, Act::kLateSync,   Act::kSnapshot,    Act::kEndSnapshot, Act::kExpire};
+constexpr std::array kActs = {Act::kCommitSync,  Act::kCommitNone, Act::kHugeCommit,
+                              Act::kManyCommits, Act::kDeleteAll,  Act::kCheckpoint,
+                              Act::kBackground,  Act::kLateSync,   Act::kSnapshot,
+                              Act::kEndSnapshot, Act::kExpire};
 constexpr std::array<std::string_view, kActs.size()> kActNames = {
-    "a durable commit",      "a commit",           "many commits", "a delete of everything",
-    "a checkpoint",          "background",         "a late sync",  "a new snapshot",
-    "the end of a snapshot", "expiry of snapshots"};
+    "a durable commit",   "a commit",   "a huge commit", "many commits",   "a delete of everything",
+    "a checkpoint",       "background", "a late sync",   "a new snapshot", "the end of a snapshot",
+    "expiry of snapshots"};
 // Those that always have I/O steps at which they can be stopped.
-constexpr std::array kCarriers = {Act::kCommitSync, Act::kManyCommits, Act::kDeleteAll,
-                                  Act::kCheckpoint, Act::kBackground,  Act::kLateSync,
-                                  Act::kExpire};
+constexpr std::array kCarriers = {Act::kCommitSync, Act::kHugeCommit, Act::kManyCommits,
+                                  Act::kDeleteAll,  Act::kCheckpoint, Act::kBackground,
+                                  Act::kLateSync,   Act::kExpire};
 std::string_view ActName(Act act) { return kActNames[static_cast<size_t>(act)]; }
 
 // A thread that has done nothing for so long waits for the one that is stopped. Only how a case
@@ -92,7 +94,8 @@ class Scene {
   void OpenAndFill();
   void Carry();
   void Perform(Act act, uint64_t seed);
-  void Commit(SeededRandom& random, Durability durability, bool delete_all);
+  enum class What : uint8_t { kFew, kHuge, kDeleteAll };
+  void Commit(SeededRandom& random, Durability durability, What what);
   void ReadSnapshot(const Snapshot& snapshot);
   void Meet(const Call& call);
   void CutPower();
@@ -130,7 +133,7 @@ void Scene::Fail(std::string_view what, const absl::Status& status) {
 }
 
 // Reads the number in the transaction itself, so that it says where in the order the commit stands.
-void Scene::Commit(SeededRandom& random, Durability durability, bool delete_all) {
+void Scene::Commit(SeededRandom& random, Durability durability, What what) {
   absl::StatusOr<Transaction> txn = db_->Begin();
   if (!txn.ok()) return Fail("begin", txn.status());
   uint64_t number = 0;
@@ -138,11 +141,12 @@ void Scene::Commit(SeededRandom& random, Durability durability, bool delete_all)
   if (text.ok() && !absl::SimpleAtoi(text->ToString(), &number)) return Fail("unreadable number");
   ++number;
   Ledger::Changes changes = {{std::string(kNumberKey), absl::StrCat(number)}};
-  const uint64_t count = delete_all ? shape_.keys : 1 + random.Below(4);
+  const uint64_t count = what == What::kFew ? 1 + random.Below(4) : shape_.keys;
+  const uint64_t bytes = what == What::kHuge ? shape_.logged_bytes_max() / shape_.keys + 1 : 60;
   for (uint64_t n = 0; n < count; ++n) {
-    const std::string key = absl::StrFormat("k%03d", delete_all ? n : random.Below(shape_.keys));
-    const std::string value = absl::StrFormat("%x", random.Next()) + std::string(60, 'v');
-    changes.push_back({key, delete_all ? "" : value});
+    const uint64_t key = what == What::kFew ? random.Below(shape_.keys) : n;
+    const std::string value = absl::StrFormat("%x", random.Next()) + std::string(bytes, 'v');
+    changes.push_back({absl::StrFormat("k%03d", key), what == What::kDeleteAll ? "" : value});
   }
   for (const auto& [key, value] : changes) {
     const absl::Status status = value.empty() ? txn->Delete(key) : txn->Put(key, value);
@@ -151,7 +155,8 @@ void Scene::Commit(SeededRandom& random, Durability durability, bool delete_all)
   ledger_.Begin(number, std::move(changes));
   const absl::StatusOr<Lsn> lsn = txn->Commit({durability});
   if (!lsn.ok()) return Fail("commit", lsn.status());
-  if (durability == Durability::kSync) ledger_.Acknowledge(number);
+  // One that the log cannot take is durable when it returns.
+  if (durability == Durability::kSync || what == What::kHuge) ledger_.Acknowledge(number);
 }
 
 // What a snapshot shows is one committed state, the same however often it is read, until it expires.
@@ -185,16 +190,18 @@ void Scene::Perform(Act act, uint64_t seed) {
   absl::Status status;
   switch (act) {
     case Act::kCommitSync:
-      return Commit(random, Durability::kSync, false);
+      return Commit(random, Durability::kSync, What::kFew);
     case Act::kCommitNone:
-      return Commit(random, Durability::kNone, false);
+      return Commit(random, Durability::kNone, What::kFew);
+    case Act::kHugeCommit:
+      return Commit(random, Durability::kNone, What::kHuge);
     case Act::kDeleteAll:
-      return Commit(random, Durability::kSync, true);
+      return Commit(random, Durability::kSync, What::kDeleteAll);
     case Act::kManyCommits:
-      for (int n = 0; n < 6; ++n) Commit(random, Durability::kSync, false);
+      for (int n = 0; n < 6; ++n) Commit(random, Durability::kSync, What::kFew);
       return;
     case Act::kLateSync:
-      for (int n = 0; n < 3; ++n) Commit(random, Durability::kNone, false);
+      for (int n = 0; n < 3; ++n) Commit(random, Durability::kNone, What::kFew);
       status = db_->Sync();
       break;
     case Act::kCheckpoint:
@@ -275,10 +282,11 @@ void Scene::OpenAndFill() {
   auto opened = Database::Open("/db", options);
   if (!opened.ok()) return Fail("open", opened.status());
   db_ = *std::move(opened);
-  for (int n = 0; n < 6; ++n) Commit(random_, Durability::kSync, false);
+  for (int n = 0; n < 6; ++n) Commit(random_, Durability::kSync, What::kFew);
   old_snapshot_ = db_->GetSnapshot();
   if (random_.OneIn(2)) Perform(Act::kCheckpoint, 0);
-  for (uint64_t n = 1 + random_.Below(12); n > 0; --n) Commit(random_, Durability::kSync, false);
+  for (uint64_t n = 1 + random_.Below(12); n > 0; --n)
+    Commit(random_, Durability::kSync, What::kFew);
 }
 
 void Scene::Carry() {

@@ -30,6 +30,8 @@ struct Shape {
   bool snapshots = true;
   bool ballast = false;  // begins with a file that is all but full (torture/beginning.h)
 
+  // What the log takes of one transaction at most: a stream, and what is not streamed yet.
+  uint64_t logged_bytes_max() const { return checkpoint_log_bytes + segment_bytes / 4; }
   keel::Options Options(fault_injection::SimFileSystem* world) const;
   std::string Describe() const;
 };

@@ -121,7 +121,7 @@ struct Options {
   // memory of the cgroup or machine. At least 4 MiB.
   uint64_t memory_bytes = 0;
   // Log written since the last checkpoint that starts the next one; commits wait at twice as much. Bounds
-  // the time of a restart. At least 1 MiB.
+  // the time of a restart. A transaction that outgrows it commits by a checkpoint. At least 1 MiB.
   uint64_t checkpoint_log_bytes = uint64_t{256} << 20;
   // Size that log segments grow to, from 1 MiB on. 256 KiB to 1 GiB, a multiple of 64 KiB.
   uint64_t log_segment_bytes = uint64_t{64} << 20;

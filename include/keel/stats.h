@@ -40,7 +40,8 @@ struct DatabaseStats {
   struct Commits {
     Lsn visible;  // what a new snapshot contains
     Lsn durable;
-    uint64_t number = 0;  // of the newest commit
+    uint64_t number = 0;         // of the newest commit
+    uint64_t by_checkpoint = 0;  // since open: what the log could not take
     // Single writes, batches and optimistic transactions are applied in groups: with `groups` as large as `grouped`
     // nobody ever waited for another one.
     uint64_t groups = 0;

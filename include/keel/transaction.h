@@ -33,6 +33,10 @@ struct Savepoint {
 // A failed Put, Delete or DeleteRange has no effect, and the transaction goes on; except when the error says that
 // it can only be rolled back (room in the log that had been there is gone): then Commit refuses it. After Commit or
 // Rollback every call gives FailedPrecondition.
+//
+// An exclusive transaction may be of any size, also larger than the memory. Beyond Options::checkpoint_log_bytes of
+// changes, or of what the log has room for, it is no longer logged, and its commit is a checkpoint: durable when it
+// returns, whatever WriteOptions say, and as slow as writing out what the memory still holds of it.
 class Transaction : public Reader {
  public:
   class Impl;
@@ -42,7 +46,7 @@ class Transaction : public Reader {
   Transaction& operator=(Transaction&&) noexcept;
   ~Transaction() override;
 
-  // ResourceExhausted: disk, memory, or the transaction is larger than the log can take.
+  // ResourceExhausted: disk or memory.
   absl::Status Put(Keyspace keyspace, std::string_view key, std::string_view value);
   absl::Status Put(std::string_view key, std::string_view value) { return Put({}, key, value); }
   // OK also if the key is absent.
@@ -62,8 +66,8 @@ class Transaction : public Reader {
   // Commit returned and the label of who wrote it. Where that cannot be told from the pages that changed, it names the
   // commits of which one has won, from the first after this one's snapshot to the last that touched the page. Begin
   // anew, or let Database::Transact.
-  // Unknown: handed to the log, but whether it is durable is known only after reopening. Any error but that:
-  // certainly not committed.
+  // Unknown: handed to the log, or to the superblock of its checkpoint, but whether it is durable is known only after
+  // reopening. Any error but that: certainly not committed.
   absl::StatusOr<Lsn> Commit(WriteOptions options = {});
   void Rollback();
 

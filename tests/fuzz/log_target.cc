@@ -168,7 +168,7 @@ void Read(MemoryFileSystem* disk, const wal::LogStart& start, uint8_t how) {
   }
   KEEL_CHECK(ReadThrough(**reader) == (*reader)->end().records);
   KEEL_CHECK((*reader)->Rewind().ok());
-  const auto analysis = recovery::Analyze(**reader, CommitNumber{0});
+  const auto analysis = recovery::Analyze(**reader, CommitNumber{0}, Generation{0});
   KEEL_CHECK(analysis.ok() || absl::IsDataLoss(analysis.status()));
 }
 

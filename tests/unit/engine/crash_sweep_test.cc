@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ constexpr char kCounter[] = "counter";
 struct History {
   std::vector<Contents> states{{}};
   size_t acknowledged = 0;
+  std::set<size_t> impossible;  // failed for certain
 
   Contents& Next() {
     states.push_back(states.back());
@@ -95,6 +97,47 @@ void RunWorkload(MemoryFileSystem* disk, uint64_t seed, History& history) {
   }
 }
 
+// A transaction that neither the log nor the memory can take, with checkpoints of what is visible in between.
+bool CommitLarge(Database& database, std::mt19937_64& random, History& history) {
+  constexpr int kKeys = 3500;
+  auto transaction = database.Begin();
+  if (!transaction.ok()) return false;
+  Contents contents = history.states.back();
+  contents[kCounter] = std::to_string(history.states.size());
+  if (!transaction->Put(kCounter, contents[kCounter]).ok()) return false;
+  const std::string value(900, static_cast<char>('a' + history.states.size() % 26));
+  for (int i = 0; i < kKeys; ++i) {
+    const std::string key = Numbered("k", i);
+    if (!transaction->Put(key, value).ok()) return false;
+    contents[key] = value;
+    if (i % 1500 == 1200 && !database.Checkpoint().ok()) return false;
+  }
+  const Savepoint savepoint = transaction->SetSavepoint();
+  if (!transaction->DeleteRange(KeyRange::All()).ok()) return false;
+  if (!transaction->RollbackTo(savepoint).ok()) return false;
+  history.states.push_back(std::move(contents));
+  const absl::StatusOr<Lsn> lsn = transaction->Commit({static_cast<Durability>(random() % 3)});
+  if (lsn.ok()) {
+    history.acknowledged = history.states.size() - 1;  // whatever was asked for
+  } else if (!absl::IsUnknown(lsn.status())) {
+    history.impossible.insert(history.states.size() - 1);
+  }
+  return lsn.ok();
+}
+
+// Each of the large ones overwrites what is there; small ones follow; the last one is open when it is closed.
+void RunLargeWorkload(MemoryFileSystem* disk, uint64_t seed, History& history) {
+  std::mt19937_64 random(seed);
+  for (int opens = 0; opens < 2; ++opens) {
+    auto database = Database::Open("/db", SweepOptions(disk));
+    if (!database.ok()) return;
+    if (!CommitOne(**database, random, history)) return;
+    if (!CommitLarge(**database, random, history)) return;
+    if (!CommitOne(**database, random, history)) return;
+    EXPECT_GT((*database)->Stats().memory.evictions, 0U);
+  }
+}
+
 // Opens the image and finds out which state it holds.
 std::optional<size_t> StateOf(MemoryFileSystem* disk, const History& history) {
   auto database = Database::Open("/db", SweepOptions(disk));
@@ -106,6 +149,7 @@ std::optional<size_t> StateOf(MemoryFileSystem* disk, const History& history) {
   EXPECT_LT(state, history.states.size());
   if (state >= history.states.size()) return std::nullopt;
   EXPECT_EQ(contents, history.states[state]);
+  EXPECT_FALSE(history.impossible.contains(state)) << state << " failed for certain";
   const auto report = (*database)->Check();
   EXPECT_TRUE(report.ok()) << report.status();
   if (report.ok()) {
@@ -118,13 +162,23 @@ std::optional<size_t> StateOf(MemoryFileSystem* disk, const History& history) {
   return state;
 }
 
-int64_t CountSteps(uint64_t seed) {
+using Workload = void (*)(MemoryFileSystem*, uint64_t, History&);
+
+// Also which of them are syncs of a superblock.
+int64_t CountSteps(uint64_t seed, Workload workload = RunWorkload,
+                   std::vector<int64_t>* superblocks = nullptr) {
+  constexpr int64_t kMany = int64_t{1} << 40;
   MemoryFileSystem disk;
-  const auto steps = std::make_shared<int64_t>(int64_t{1} << 40);
-  disk.set_fault(DieAfter(steps));
+  const auto steps = std::make_shared<int64_t>(kMany);
+  disk.set_fault([&, count = DieAfter(steps)](const Call& call) {
+    const bool superblock =
+        call.kind == Call::Kind::kSync && call.purpose == io::SyncPurpose::kSuperblock;
+    if (superblock && superblocks != nullptr) superblocks->push_back(kMany - *steps);
+    return count(call);
+  });
   History history;
-  RunWorkload(&disk, seed, history);
-  return (int64_t{1} << 40) - *steps;
+  workload(&disk, seed, history);
+  return kMany - *steps;
 }
 
 class CrashSweepTest : public ::testing::TestWithParam<CrashChoice> {};
@@ -168,6 +222,33 @@ TEST_P(CrashSweepTest, G2_CrashWithinRecoveryToAnyDepth) {
       disk = disk->AfterCrash(random, GetParam());
     }
     const std::optional<size_t> state = StateOf(disk.get(), history);
+    ASSERT_TRUE(state.has_value());
+    EXPECT_GE(*state, history.acknowledged);
+    if (HasFailure()) return;
+  }
+}
+
+// Each plays a workload of megabytes: all steps around the syncs of superblocks, some of the others.
+TEST_P(CrashSweepTest, G1_G2_StepsOfTransactionsLargerThanTheLog) {
+  const uint64_t seed = TestSeed();
+  std::vector<int64_t> superblocks;
+  const int64_t total = CountSteps(seed, RunLargeWorkload, &superblocks);
+  ASSERT_GT(superblocks.size(), 8U);
+  std::mt19937_64 random(seed);
+  std::set<int64_t> steps;
+  for (const int64_t sync : superblocks)
+    steps.insert({sync - 3, sync - 2, sync - 1, sync, sync + 1});
+  for (int n = 0; n < 40; ++n) {
+    steps.insert(static_cast<int64_t>(random() % static_cast<uint64_t>(total)));
+  }
+  for (const int64_t step : steps) {
+    SCOPED_TRACE(absl::StrFormat("step %d of %d", step, total));
+    MemoryFileSystem disk;
+    disk.set_fault(DieAfter(std::make_shared<int64_t>(step)));
+    History history;
+    RunLargeWorkload(&disk, seed, history);
+    const auto image = disk.AfterCrash(random, GetParam());
+    const std::optional<size_t> state = StateOf(image.get(), history);
     ASSERT_TRUE(state.has_value());
     EXPECT_GE(*state, history.acknowledged);
     if (HasFailure()) return;

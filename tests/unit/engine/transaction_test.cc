@@ -238,18 +238,5 @@ TEST_F(TransactionTest, G6_MayBeLargerThanTheMemory) {
   EXPECT_EQ(*db_->Count(), 20000U);
 }
 
-TEST_F(TransactionTest, LargerThanTheLogIsRefusedClearly) {
-  Transaction transaction = Begin();
-  absl::Status status;
-  for (int i = 0; status.ok() && i < 20000; ++i) {
-    status = transaction.Put(Numbered("k", i), std::string(500, 'a'));
-  }
-  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
-  EXPECT_THAT(std::string(MessageOf(status)), ::testing::HasSubstr("checkpoint_log_bytes"));
-  EXPECT_FALSE(transaction.Commit().ok());
-  KEEL_ASSERT_OK(db_->Put("after", "1"));
-  EXPECT_EQ(ReadAll(*db_), (Contents{{"after", "1"}}));
-}
-
 }  // namespace
 }  // namespace keel::testing

@@ -150,7 +150,8 @@ class ReclaimerLife {
  private:
   struct Version {
     uint64_t epoch;
-    DeathList deaths;
+    DeathList listed;  // in the order in which they will be examined
+    DeadPages deaths;
   };
 
   void Step() {
@@ -174,14 +175,29 @@ class ReclaimerLife {
   // A new working version: some pages die, some are born.
   void Publish() {
     epoch_ += 1 + random_() % 3;
-    Version version{epoch_, {}};
+    Version version{epoch_, {}, {}};
     for (uint64_t i = random_() % 4; i > 0 && !alive_.empty(); --i) {
       const auto victim = std::next(alive_.begin(), static_cast<long>(random_() % alive_.size()));
-      version.deaths.push_back(Dead(victim->first, victim->second));
+      version.listed.push_back(Dead(victim->first, victim->second));
       alive_.erase(victim);
     }
     for (uint64_t i = random_() % 4; i > 0; --i) alive_[next_id_++] = epoch_;
+    version.deaths = version.listed;
+    if (random_() % 2 == 0) Compact(&version);
     published_.push_back(std::move(version));
+  }
+
+  // As a large transaction does, which knows only who keeps what, or will come to.
+  void Compact(Version* version) {
+    std::vector<Epoch> epochs{Epoch{visible_}};
+    for (const auto& [epoch, count] : model_.keepers_) epochs.push_back(Epoch{epoch});
+    for (const Version& published : published_) epochs.push_back(Epoch{published.epoch});
+    std::ranges::sort(epochs);
+    version->deaths.Compact(epochs);
+    const auto place = [&](const DeadPage& page) {
+      return std::pair(*std::ranges::lower_bound(epochs, page.birth), page.first);
+    };
+    std::ranges::sort(version->listed, {}, place);
   }
 
   // Publications up to some point become visible; their deaths are queued, in portions examined.
@@ -190,7 +206,7 @@ class ReclaimerLife {
       Version version = std::move(published_.front());
       published_.erase(published_.begin());
       visible_ = version.epoch;
-      for (const DeadPage& page : version.deaths) {
+      for (const DeadPage& page : version.listed) {
         queued_.push_back({page.first.value, page.birth.value, version.epoch});
       }
       reclaimer_.AddDeaths(Epoch{version.epoch}, std::move(version.deaths));
@@ -287,6 +303,24 @@ TEST(ReclaimerTest, R4HoldsForRandomSchedules) {
     ReclaimerLife(seed + i).Run();
     if (HasFatalFailure()) return;
   }
+}
+
+// A tree of a million pages of many ages, all of it replaced at random: births and ids one by one would take 24 MiB.
+TEST(DeadPagesTest, G6_TheDeathsOfALargeTreeAreSmall) {
+  constexpr uint64_t kPages = 1'000'000;
+  DeadPages dead;
+  size_t most = 0;
+  for (uint64_t i = 0; i < kPages; ++i) {
+    const uint64_t id = i * 7919 % kPages;
+    dead.Add(Dead(id, 1 + id % 5000));
+    if (dead.listed() >= 4096) dead.Compact({Epoch{100}, Epoch{4000}, Epoch{5000}});
+    most = std::max(most, dead.memory_bytes());
+  }
+  EXPECT_EQ(dead.pages(), kPages);
+  EXPECT_LT(most, size_t{2} << 20);
+  PageSet old;
+  dead.CollectBornUpTo(Epoch{100}, &old);
+  EXPECT_EQ(old.size(), kPages / 50);
 }
 
 }  // namespace

@@ -82,9 +82,11 @@ TEST_F(WriteSessionTest, R4_ARollbackForgetsDeathsAndFreesWhatWasBorn) {
   session_->RollbackTo(mark);
   EXPECT_EQ(cache_->retired(), 1U) << "the one born since";
   session_->DropRun(old, birth);
-  const WriteSession::Publication publication = session_->Publish();
-  ASSERT_EQ(publication.deaths.size(), 1U);
-  EXPECT_EQ(publication.deaths[0].first, old.first);
+  WriteSession::Publication publication = session_->Publish();
+  const auto died = publication.deaths.TakeListed(10);
+  EXPECT_EQ(died->first, old.first);
+  EXPECT_EQ(died->birth, birth);
+  EXPECT_TRUE(publication.deaths.empty());
 }
 
 TEST_F(WriteSessionTest, WhatADeleteTookFromTheReserveIsNotForOthers) {

@@ -21,7 +21,7 @@ std::string Encode(RecordKind kind, uint64_t number, uint64_t index = 0) {
 }
 
 absl::StatusOr<Analysis> AnalyzeLogOf(const std::vector<std::string>& records,
-                                      uint64_t checkpoint = 0) {
+                                      uint64_t checkpoint = 0, uint64_t generation = 5) {
   wal::MemoryFileSystem disk;
   wal::LogStart start;
   {
@@ -34,7 +34,7 @@ absl::StatusOr<Analysis> AnalyzeLogOf(const std::vector<std::string>& records,
   auto reader =
       wal::LogReader::Open(&disk, wal::kLogDirectory, wal::kDatabase, start, wal::ReadOptions());
   EXPECT_TRUE(reader.ok()) << reader.status();
-  return Analyze(**reader, CommitNumber{checkpoint});
+  return Analyze(**reader, CommitNumber{checkpoint}, Generation{generation});
 }
 
 TEST(AnalysisTest, TellsWinnersFromLosers) {
@@ -69,6 +69,26 @@ TEST(AnalysisTest, G2_AGapInTheCommitsIsDamage) {
   }
   EXPECT_THAT(std::string(AnalyzeLogOf({second}).status().message()),
               HasSubstr("commit 1 expected, 2 found"));
+}
+
+// The record of a commit by checkpoint stands behind that checkpoint, first of all. Elsewhere, or naming another
+// checkpoint, it tells that the one in use is not the newest.
+TEST(AnalysisTest, G2_ACommitByCheckpointIsTheCheckpointInUseOrDamage) {
+  const std::string marker = Encode(RecordKind::kCheckpointCommit, 7, 5);
+  const std::string next = Encode(RecordKind::kCommit, 8);
+  const auto analysis = AnalyzeLogOf({marker, next}, 7);
+  ASSERT_TRUE(analysis.ok()) << analysis.status();
+  EXPECT_EQ(analysis->last_commit.value, 8U);
+  EXPECT_EQ(analysis->transactions, 1U);
+  EXPECT_EQ(analysis->records, 2U);
+
+  EXPECT_TRUE(absl::IsDataLoss(AnalyzeLogOf({marker, next}, 6).status()));
+  EXPECT_TRUE(absl::IsDataLoss(AnalyzeLogOf({marker, next}, 7, 4).status()));
+  EXPECT_TRUE(absl::IsDataLoss(AnalyzeLogOf({marker, marker}, 7).status()));
+  EXPECT_TRUE(absl::IsDataLoss(
+      AnalyzeLogOf({next, Encode(RecordKind::kCheckpointCommit, 9, 6)}, 7).status()));
+  EXPECT_TRUE(absl::IsDataLoss(
+      AnalyzeLogOf({next, Encode(RecordKind::kCheckpointCommit, 8, 5)}, 7).status()));
 }
 
 }  // namespace
