@@ -213,10 +213,12 @@ void CrashSweep::Note(const RecoveryReport& report, const Bounds& bounds, uint64
   tally_->Met("a commit that was begun has vanished", commits < bounds.begun);
   const bool by_checkpoint =
       bounds.by_checkpoint == bounds.begun && bounds.acknowledged < bounds.begun;
-  tally_->Met("crash within a commit by checkpoint: it is there",
-              by_checkpoint && commits == bounds.begun);
-  tally_->Met("crash within a commit by checkpoint: it is not",
+  tally_->Met("crash within a commit by checkpoint: it is not there",
               by_checkpoint && commits < bounds.begun);
+  if (options_.max_depth < 2) {
+    tally_->Met("crash within a commit by checkpoint: it is there",
+                by_checkpoint && commits == bounds.begun);
+  }
   tally_->Met(absl::StrFormat("crash after a sync of: %s", SyncPurposeName(last_sync_)));
   if (options_.shape.ballast) {
     tally_->Met("crash after a sync of: data growth", last_sync_ == io::SyncPurpose::kDataGrowth);

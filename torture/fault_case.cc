@@ -56,7 +56,9 @@ void Note(Tally* tally, const Player& player, bool opened) {
   tally->Met("opening met a fault", !opened);
   tally->Met("commit of unknown outcome", absl::IsUnknown(player.last_error()));
   tally->Met("committed by a checkpoint", player.by_checkpoint() > 0);
-  tally->Met("commit by checkpoint of unknown outcome", player.checkpoint_unknown());
+  if (player.by_checkpoint() > 0 || player.checkpoint_unknown()) {
+    tally->Met("commit by checkpoint of unknown outcome", player.checkpoint_unknown());
+  }
   tally->Met("refused for want of room", absl::IsResourceExhausted(player.last_error()));
   tally->Met("stopped", !player.alive());
   tally->Met("went on after an error", player.alive() && !player.last_error().ok());

@@ -349,9 +349,9 @@ void Player::Huge() {
   huge_ = true;
   SetSavepoint();
   const size_t before = savepoints_.size();
-  const uint64_t bytes = shape_.checkpoint_log_bytes / 32;
+  const uint64_t bytes = shape_.checkpoint_log_bytes / 16;
   uint64_t put = 0;
-  for (int n = 0; n < 40 && put <= shape_.logged_bytes_max() && alive(); ++n) {
+  for (int n = 0; n < 24 && put <= shape_.logged_bytes_max() && alive(); ++n) {
     std::string value = RandomValue(false);
     value.resize(bytes, 'h');
     put += PutOne(RandomSpace(), RandomKey(), value) ? bytes : 0;

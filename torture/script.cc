@@ -16,7 +16,7 @@ constexpr std::array kWeights = {
     Weighted{Operation::kPutSmall, 14},     Weighted{Operation::kPutLarge, 4},
     Weighted{Operation::kOverwrite, 8},     Weighted{Operation::kDelete, 8},
     Weighted{Operation::kDeleteRange, 2},   Weighted{Operation::kBulk, 2},
-    Weighted{Operation::kHuge, 1},          Weighted{Operation::kSavepoint, 3},
+    Weighted{Operation::kHuge, 2},          Weighted{Operation::kSavepoint, 3},
     Weighted{Operation::kRollbackTo, 2},    Weighted{Operation::kCommitSync, 12},
     Weighted{Operation::kCommitAsync, 4},   Weighted{Operation::kCommitNone, 4},
     Weighted{Operation::kRollback, 2},      Weighted{Operation::kBatch, 3},
