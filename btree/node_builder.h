@@ -28,6 +28,18 @@ struct Entry {
   bool large = false;
 };
 
+// A reference as an entry's payload.
+class ReferencePayload {
+ public:
+  explicit ReferencePayload(const pager::Reference& reference) {
+    pager::StoreReference(bytes_.data(), reference);
+  }
+  std::string_view view() const { return {bytes_.data(), bytes_.size()}; }
+
+ private:
+  std::array<char, pager::kReferenceBytes> bytes_;
+};
+
 // A key that outlives its page, without an allocation.
 class KeyBuffer {
  public:

@@ -55,6 +55,9 @@ absl::StatusOr<Found> Find(PageSource& pages, KeyspaceId keyspace, const TreeRoo
 
 // Changes. On an error `*root` is untouched and nothing has been changed in place, except where said.
 
+// InvalidArgument: a key or a value that no tree takes.
+absl::Status CheckEntry(uint32_t page_bytes, std::string_view key, std::string_view value);
+
 // Inserts or replaces. Returns whether the key is new. `key` and `value` may point into pinned pages.
 absl::StatusOr<bool> Put(PageSink& pages, KeyspaceId keyspace, TreeRoot* root, std::string_view key,
                          std::string_view value);

@@ -1,7 +1,6 @@
 // Put: pin the path, store a large value, reserve, then change from the leaf upwards with nothing that can
 // fail (P2).
 
-#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,30 +19,6 @@ using pager::MutablePage;
 using pager::PageKind;
 using pager::Reference;
 
-absl::Status CheckArguments(uint32_t page_bytes, std::string_view key, std::string_view value) {
-  if (key.size() > MaxKeyBytes(page_bytes)) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "a key of %d bytes; at most %d",
-                      key.size(), MaxKeyBytes(page_bytes));
-  }
-  if (value.size() > kMaxValueBytes) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "a value of %d bytes; at most %d",
-                      value.size(), kMaxValueBytes);
-  }
-  return absl::OkStatus();
-}
-
-// A reference as an entry's payload.
-class ReferencePayload {
- public:
-  explicit ReferencePayload(const Reference& reference) {
-    pager::StoreReference(bytes_.data(), reference);
-  }
-  std::string_view view() const { return {bytes_.data(), bytes_.size()}; }
-
- private:
-  std::array<char, pager::kReferenceBytes> bytes_;
-};
-
 // What a level hands to the one above: its page's new reference, and its new neighbour if it was split.
 struct Rise {
   Reference left;
@@ -57,7 +32,7 @@ class PutOperation {
       : pages_(pages), page_bytes_(pages.page_bytes()), keyspace_(keyspace), root_(root) {}
 
   absl::StatusOr<bool> Run(std::string_view key, std::string_view value) {
-    KEEL_RETURN_IF_ERROR(CheckArguments(page_bytes_, key, value));
+    KEEL_RETURN_IF_ERROR(CheckEntry(page_bytes_, key, value));
     if (!root_->empty()) {
       KEEL_RETURN_IF_ERROR(Descend(pages_, keyspace_, *root_, key, &path_));
       KEEL_RETURN_IF_ERROR(LookAt(key));
@@ -194,6 +169,18 @@ class PutOperation {
 };
 
 }  // namespace
+
+absl::Status CheckEntry(uint32_t page_bytes, std::string_view key, std::string_view value) {
+  if (key.size() > MaxKeyBytes(page_bytes)) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "a key of %d bytes; at most %d",
+                      key.size(), MaxKeyBytes(page_bytes));
+  }
+  if (value.size() > kMaxValueBytes) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "a value of %d bytes; at most %d",
+                      value.size(), kMaxValueBytes);
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<bool> Put(PageSink& pages, KeyspaceId keyspace, TreeRoot* root, std::string_view key,
                          std::string_view value) {

@@ -32,7 +32,10 @@ struct Arguments {
 
 constexpr char kFooter[] =
     "\nRows are committed in their order, each batch as a whole. A malformed row ends the load:\n"
-    "the batches before stay, of its own batch nothing is applied. So does Ctrl-C.";
+    "the batches before stay, of its own batch nothing is applied. So does Ctrl-C.\n"
+    "Batches whose keys ascend, into a keyspace without keys, are written once, without the log,\n"
+    "and committed together: at the end, or before the first batch that is out of order. With\n"
+    "--sync or --progress=acks each batch is committed by itself.";
 
 RecordReaderOptions ReaderOptions(const Arguments& arguments) {
   RecordReaderOptions options;
@@ -44,7 +47,9 @@ RecordReaderOptions ReaderOptions(const Arguments& arguments) {
 
 LoaderOptions OptionsOf(const Arguments& arguments) {
   LoaderOptions options = arguments.loader;
-  if (arguments.progress == "acks") {
+  const bool acks = arguments.progress == "acks";
+  options.bulk = !acks && !options.sync && !options.delete_keys;
+  if (acks) {
     options.on_durable = [](uint64_t rows) { SayPlain(absl::StrFormat("acked %d", rows)); };
   }
   return options;
@@ -75,8 +80,9 @@ absl::Status ReportDone(const Arguments& arguments, const LoaderResult& result, 
   const double seconds = std::max(absl::ToDoubleSeconds(time), 1e-6);
   if (arguments.json) {
     Output output;
-    output.Append(absl::StrFormat("{\"rows\":%d,\"batches\":%d,\"bytes\":%d,\"seconds\":%.3f}\n",
-                                  result.rows, result.batches, bytes, seconds));
+    output.Append(absl::StrFormat(
+        "{\"rows\":%d,\"batches\":%d,\"bulk_rows\":%d,\"bytes\":%d,\"seconds\":%.3f}\n",
+        result.rows, result.batches, result.bulk_rows, bytes, seconds));
     return output.Close();
   }
   const double rate = static_cast<double>(result.rows) / seconds;

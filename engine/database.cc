@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "engine/answers.h"
+#include "engine/bulk_loader_impl.h"
 #include "engine/database_impl.h"
 #include "engine/exclusive_transaction.h"
 #include "engine/open.h"
@@ -34,6 +35,21 @@ absl::StatusOr<Transaction> BeginOptimistic(const std::shared_ptr<Database::Impl
   auto shared = std::make_shared<engine::OptimisticTransaction>(std::move(base), options);
   database->open_transactions().Add(shared);
   return Transaction(std::make_unique<Transaction::Impl>(std::move(shared)));
+}
+
+// An exclusive transaction, which Close and its time limit can end.
+absl::StatusOr<std::shared_ptr<engine::ExclusiveTransaction>> BeginExclusive(
+    const std::shared_ptr<Database::Impl>& impl, const TransactionOptions& options) {
+  KEEL_RETURN_IF_ERROR(impl->Enter());
+  absl::Status status = impl->AcquireWriter(options.lock_timeout, options.label);
+  if (!status.ok()) {
+    impl->Leave();
+    return status;
+  }
+  auto transaction = std::make_shared<engine::ExclusiveTransaction>(impl, options);
+  transaction->Start();
+  impl->Leave();
+  return transaction;
 }
 
 // Attempts of Transact before it takes the writer lock for the whole of one.
@@ -155,22 +171,30 @@ Snapshot Database::GetSnapshot(std::string_view label) const {
 }
 
 absl::StatusOr<Transaction> Database::Begin(const TransactionOptions& options) {
+  if (options.concurrency == Concurrency::kExclusive) {
+    KEEL_ASSIGN_OR_RETURN(auto transaction, BeginExclusive(impl_, options));
+    return Transaction(std::make_unique<Transaction::Impl>(std::move(transaction)));
+  }
   KEEL_RETURN_IF_ERROR(impl_->Enter());
-  if (options.concurrency == Concurrency::kOptimistic) {
-    absl::StatusOr<Transaction> transaction = BeginOptimistic(impl_, options);
-    impl_->Leave();
-    return transaction;
-  }
-  absl::Status status = impl_->AcquireWriter(options.lock_timeout, options.label);
-  if (!status.ok()) {
-    impl_->Leave();
-    return status;
-  }
-  auto shared = std::make_shared<engine::ExclusiveTransaction>(impl_, options);
-  shared->Start();
-  Transaction transaction(std::make_unique<Transaction::Impl>(std::move(shared)));
+  absl::StatusOr<Transaction> transaction = BeginOptimistic(impl_, options);
   impl_->Leave();
   return transaction;
+}
+
+absl::StatusOr<BulkLoader> Database::NewBulkLoader(Keyspace keyspace,
+                                                   const TransactionOptions& options) {
+  if (options.concurrency != Concurrency::kExclusive) {
+    return absl::InvalidArgumentError("a bulk load is an exclusive transaction");
+  }
+  KEEL_ASSIGN_OR_RETURN(auto transaction, BeginExclusive(impl_, options));
+  KeyspaceId id;
+  const absl::Status found = transaction->Read([&](const engine::TreeState& state, uint64_t) {
+    KEEL_ASSIGN_OR_RETURN(id, impl_->Resolve(state, keyspace));
+    return absl::OkStatus();
+  });
+  auto loader = std::make_unique<BulkLoader::Impl>(std::move(transaction), keyspace, id);
+  KEEL_RETURN_IF_ERROR(found);  // the loader's end is the transaction's
+  return BulkLoader(std::move(loader));
 }
 
 absl::Status Database::Transact(absl::FunctionRef<absl::Status(Transaction&)> work,

@@ -133,7 +133,11 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::Applier& applier() { return applier_; }
   engine::TransactionLog& transaction_log() { return *transaction_log_; }
   pager::PageSource& writer_pages() { return *storage_->session; }
+  pager::PageSink& writer_sink() { return *storage_->session; }
   absl::Status ApplyAndLog(const recovery::Operation& operation);
+  // Stops logging, and runs `change` on what the transaction builds; once more if a full disk got room meanwhile.
+  // REQUIRES: when that fails all is as it was, or it may be repeated.
+  absl::Status ApplyUnlogged(absl::FunctionRef<absl::Status()> change);
   // Before an operation is logged: stops logging if the log cannot take it.
   absl::Status MakeLoggable(const recovery::Operation& operation);
   // The running transaction is not logged from here on: its commit will be a checkpoint, however much it changes.

@@ -144,6 +144,13 @@ TransactionFigures ExclusiveTransaction::Figures() {
   return figures_ = figures;
 }
 
+absl::Status ExclusiveTransaction::Change(absl::FunctionRef<absl::Status()> change) {
+  absl::MutexLock lock(&mutex_);
+  KEEL_RETURN_IF_ERROR(Enter());
+  ++changes_;
+  return change();
+}
+
 absl::Status ExclusiveTransaction::Read(
     absl::FunctionRef<absl::Status(const TreeState& state, uint64_t changes)> read) {
   absl::MutexLock lock(&mutex_);

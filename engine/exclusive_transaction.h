@@ -54,6 +54,8 @@ class ExclusiveTransaction final : public OpenTransaction,
   absl::StatusOr<uint64_t> Count(Keyspace keyspace, const KeyRange& range) override;
   std::unique_ptr<Cursor::Impl> NewCursor(Keyspace keyspace, const KeyRange& range) override;
 
+  // Runs `change`, which changes the database's working state, as one of the transaction's calls.
+  absl::Status Change(absl::FunctionRef<absl::Status()> change) ABSL_LOCKS_EXCLUDED(mutex_);
   // Runs `read` on the state as it is now. `changes` is raised by every change.
   absl::Status Read(absl::FunctionRef<absl::Status(const TreeState& state, uint64_t changes)> read)
       ABSL_LOCKS_EXCLUDED(mutex_);

@@ -13,6 +13,7 @@
 #include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+#include <keel/bulk_loader.h>
 #include <keel/check_report.h>
 #include <keel/lsn.h>
 #include <keel/options.h>
@@ -121,6 +122,12 @@ class Database : public Reader {
   // for another thread that writes.
   absl::Status Transact(absl::FunctionRef<absl::Status(Transaction&)> work,
                         const TransactionOptions& options = {}, WriteOptions write_options = {});
+
+  // For many rows whose keys ascend, into an empty range: written once, and committed as a whole (keel/bulk_loader.h).
+  // An exclusive transaction, which waits for the writer lock as one does: `options` are taken as by Begin.
+  // InvalidArgument: of another database, or optimistic. NotFound: the keyspace has been dropped.
+  absl::StatusOr<BulkLoader> NewBulkLoader(Keyspace keyspace = {},
+                                           const TransactionOptions& options = {});
 
   // Until everything up to `lsn` is durable; starts a flush if none is under way. InvalidArgument: beyond the
   // last commit.

@@ -3,6 +3,7 @@
 #ifndef KEEL_KEEL_H_
 #define KEEL_KEEL_H_
 
+#include <keel/bulk_loader.h>
 #include <keel/check_report.h>
 #include <keel/cursor.h>
 #include <keel/database.h>

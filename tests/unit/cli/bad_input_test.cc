@@ -263,6 +263,30 @@ TEST_F(BadInputTest, ASignalEndsALoadBetweenBatches) {
   EXPECT_THAT(RunKeel({"recover", db_, "--dry-run", "--json"}).out, HasSubstr("\"clean\":true"));
 }
 
+TEST_F(BadInputTest, ASignalEndsABulkLoadBetweenBatchesToo) {
+  const Ended ended = RunShell("cd " + directory_.path().native() + R"(
+      mkfifo rows
+      $KEEL load db --batch 10 <rows 2>said &
+      loader=$!
+      exec 3>rows
+      for i in {100..124}; do printf 'k%s\tv\n' $i; done >&3
+      until [[ -e db/data.keel ]] || ! kill -0 $loader; do sleep 0.05; done
+      kill -TERM $loader
+      wait $loader
+      status=$?
+      cat said >&2
+      exit $status)");
+  EXPECT_EQ(ended.status, 3);
+  // However far it had come: whole batches, and it says how many.
+  if (ended.err.find("no row is in") != std::string::npos) {
+    EXPECT_EQ(RunKeel({"count", db_}).out, "0\n");
+  } else {
+    const bool two = ended.err.find("rows in: 20, up to line 20, and none") != std::string::npos;
+    EXPECT_THAT(ended.err, HasSubstr(two ? "rows in: 20" : "rows in: 10, up to line 10, and none"));
+    EXPECT_EQ(Count(), two ? "20\n" : "10\n");
+  }
+}
+
 // Flips one bit in the page whose number `inspect catalogue` gives for the root.
 class DamageTest : public BadInputTest {
  protected:

@@ -1,5 +1,6 @@
 // Every command of the built program: what it prints, and how it ends.
 
+#include <absl/strings/str_format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -172,6 +173,58 @@ TEST_F(CommandsTest, LoadAcknowledgesDurableBatches) {
   EXPECT_THAT(ended.err, StartsWith("acked 10\nacked 20\nacked 25\nkeel: 25 rows"));
   const Ended later = RunKeel({"load", db_, "--progress=acks"}, rows);
   EXPECT_THAT(later.err, HasSubstr("acked 25\n"));
+}
+
+// Rows numbered from `begin`, in ascending order.
+std::string NumberedRows(int begin, int end) {
+  std::string rows;
+  for (int i = begin; i < end; ++i) rows += absl::StrFormat("key%06d\tvalue %d\n", i, i);
+  return rows;
+}
+
+TEST_F(CommandsTest, LoadsSortedRowsIntoAnEmptyKeyspaceInBulk) {
+  const std::string rows = NumberedRows(0, 2500);
+  const json report = json::parse(Well({"load", db_, "--json"}, rows));
+  EXPECT_EQ(report["rows"], 2500);
+  EXPECT_EQ(report["bulk_rows"], 2500);
+  EXPECT_EQ(report["batches"], 1);
+  EXPECT_EQ(Well({"dump", db_}), rows);
+  EXPECT_THAT(Well({"check", db_}), HasSubstr("no damage"));
+  // Now there are keys.
+  EXPECT_EQ(json::parse(Well({"load", db_, "--json"}, "z\t1\n"))["bulk_rows"], 0);
+  EXPECT_EQ(json::parse(Well({"load", db_, "-k", "other", "--json"}, "z\t1\n"))["bulk_rows"], 1);
+  EXPECT_EQ(Well({"count", db_}), "2501\n");
+}
+
+TEST_F(CommandsTest, LoadGoesOnInBatchesBehindTheFirstRowOutOfOrder) {
+  // The third batch of ten repeats a key of the second, with another value.
+  const std::string rows =
+      NumberedRows(0, 25) + "key000017\tnew\n" + NumberedRows(30, 44) + "a\tlast\n";
+  const json report = json::parse(Well({"load", db_, "--json", "--batch", "10"}, rows));
+  EXPECT_EQ(report["rows"], 41);
+  EXPECT_EQ(report["bulk_rows"], 20);
+  EXPECT_EQ(report["batches"], 4);
+  EXPECT_EQ(Well({"count", db_}), "40\n");
+  EXPECT_EQ(Well({"get", db_, "key000017"}), "new\n");
+  EXPECT_EQ(Well({"get", db_, "key000016"}), "value 16\n");
+  EXPECT_THAT(Well({"check", db_}), HasSubstr("no damage"));
+  for (const char* const unsorted : {"b\t1\na\t2\n", "a\t1\na\t2\n"}) {
+    const std::string other = PathOf(std::string("db-") + unsorted[0]);
+    EXPECT_EQ(json::parse(Well({"load", other, "--json"}, unsorted))["bulk_rows"], 0);
+    EXPECT_EQ(Well({"get", other, "a"}), "2\n");
+  }
+}
+
+TEST_F(CommandsTest, LoadCommitsEachBatchWhereThatIsAskedFor) {
+  const std::string rows = NumberedRows(0, 25);
+  for (const char* const how : {"--sync", "--progress=acks", "--delete"}) {
+    const std::string other = PathOf(std::string("db") + how);
+    Well({"load", other}, "x\t1\n");
+    Well({"del", other, "x"});
+    const json report = json::parse(Well({"load", other, "--json", "--batch", "10", how}, rows));
+    EXPECT_EQ(report["bulk_rows"], 0) << how;
+    EXPECT_EQ(report["batches"], 3) << how;
+  }
 }
 
 TEST_F(CommandsTest, LoadTakesEveryFormat) {
