@@ -285,6 +285,7 @@ absl::StatusOr<uint64_t> OptimisticTransaction::CountMerged(const SharedVersion&
   const WriteSet::KeyspaceWrites* const own = writes_.Of(keyspace);
   if (own == nullptr) return count;
   KEEL_RETURN_IF_ERROR(own->deleted.ForEach([&](const btree::Range& deleted) {
+    mutex_.AssertHeld();
     btree::Range both{.begin = std::max(range.begin, deleted.begin), .end = range.end};
     if (deleted.end && (!both.end || *deleted.end < *both.end)) both.end = deleted.end;
     if (both.end && *both.end <= both.begin) return absl::OkStatus();
