@@ -82,10 +82,12 @@ struct SnapshotLimits {
   absl::Duration age_max = absl::InfiniteDuration();
   uint64_t held_bytes_max = UINT64_MAX;
   enum class WhenTooOld : uint8_t {
-    kWarn,    // EventListener::OnOldSnapshot, once for each
-    kExpire,  // the same, and its pages are given back: its calls, and those of its cursors, are DeadlineExceeded from
-    // then on; an optimistic transaction is rolled back. A call that is running ends as if nothing had
-    // happened, and what was returned stays good.
+    // EventListener::OnOldSnapshot, once for each.
+    kWarn,
+    // The same, and its pages are given back: its calls, and those of its cursors, are DeadlineExceeded from then on,
+    // and an optimistic transaction is rolled back. A call that is running ends as if nothing had happened, and what
+    // was returned stays good.
+    kExpire,
   };
   WhenTooOld when_too_old = WhenTooOld::kWarn;
 };
