@@ -481,7 +481,7 @@ TEST(BirthTest, PageAndBirthNeverNameTwoContents) {
   // By page and birth; the checksum stands for the contents.
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> contents;
   uint64_t pages = 0;
-  for (int life = 0; life < 40; ++life) {
+  for (int life = 0; life < 100; ++life) {
     SCOPED_TRACE(absl::StrFormat("life %d", life));
     SimFileSystem world({.seed = seed + static_cast<uint64_t>(life)}, std::move(disk));
     const size_t known = world.trace().size();
