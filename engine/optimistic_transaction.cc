@@ -393,8 +393,7 @@ absl::StatusOr<Lsn> OptimisticTransaction::CommitThroughQueue(Durability durabil
   };
   CommitQueue::Member member(apply, durability, bytes, label());
   const absl::Duration left = limit().left();
-  absl::StatusOr<Lsn> lsn =
-      database_->CommitThroughQueue(&member, std::min(lock_timeout_, left));
+  absl::StatusOr<Lsn> lsn = database_->CommitThroughQueue(&member, std::min(lock_timeout_, left));
   if (absl::IsDeadlineExceeded(lsn.status()) && left < lock_timeout_) return TimeExceeded();
   return lsn;
 }
