@@ -22,6 +22,8 @@ namespace {
 
 // Recoveries that found a damaged copy of the superblock, and are swept in turn.
 constexpr uint64_t kRepairedOneIn = 2;
+// Recoveries after which there may be huge transactions: they cost as much as many recoveries.
+constexpr uint64_t kHugeAfterOneIn = 16;
 
 // Whether what happens there is made durable by the next sync of a superblock.
 bool WritesSuperblock(const fault_injection::Trace& trace, size_t event) {
@@ -161,7 +163,9 @@ bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, con
   ++tally_->recoveries[recording.depth];
   if (player.violation().empty()) Note(player.recovery_report(), bounds, commits, recording.depth);
   if (player.violation().empty()) player.Verify();
-  player.Play(MakeScript(options_.shape, seed, options_.after));
+  Shape after = options_.shape;
+  after.huge = seed % kHugeAfterOneIn == 0;
+  player.Play(MakeScript(after, seed, options_.after));
   player.Play({{Operation::kBatch, seed}, {Operation::kCheckpoint}, {Operation::kReopen}});
   if (player.violation().empty()) player.Verify();
   player.Close();

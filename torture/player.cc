@@ -15,6 +15,9 @@ namespace {
 
 constexpr char kDirectory[] = "/db";
 constexpr int kDefaultSpace = 0;
+// Of a huge transaction. A value of more pages may not fit into as many runs as pages of 512 bytes can name.
+constexpr uint64_t kHugeKeys = 4;
+constexpr uint64_t kHugeValuePages = 40;
 
 std::string SpaceName(int space) { return absl::StrFormat("space%d", space); }
 
@@ -342,19 +345,23 @@ void Player::Bulk() {
   Put(Operation::kPutSmall);
 }
 
-// What the log does not take, most of it in large values, with savepoints before and behind the point from where on it
-// is not logged; then committed, given up, or left to what comes next.
+// What the log does not take, in large values of a few keys, each put again and again, so that little of it has to be read
+// ever after; with savepoints before and behind the point from where on it is not logged; then committed, given up, or
+// left to what comes next.
 void Player::Huge() {
   if (!EnsureTransaction()) return;
   huge_ = true;
   SetSavepoint();
   const size_t before = savepoints_.size();
-  const uint64_t bytes = shape_.checkpoint_log_bytes / 16;
+  const int space = RandomSpace();
+  const uint64_t bytes =
+      std::min(shape_.checkpoint_log_bytes / 16, kHugeValuePages * uint64_t{shape_.page_bytes});
   uint64_t put = 0;
-  for (int n = 0; n < 24 && put <= shape_.logged_bytes_max() && alive(); ++n) {
+  for (int n = 0; n < 80 && put <= shape_.logged_bytes_max() && alive(); ++n) {
     std::string value = RandomValue(false);
     value.resize(bytes, 'h');
-    put += PutOne(RandomSpace(), RandomKey(), value) ? bytes : 0;
+    const std::string key = absl::StrFormat("k%03d", random_.Below(kHugeKeys));
+    put += PutOne(space, key, value) ? bytes : 0;
     unlogged_ = unlogged_ || put > shape_.logged_bytes_max();
     if (random_.OneIn(8)) SetSavepoint();
     if (random_.OneIn(8)) Judge("checkpoint", db_->Checkpoint());

@@ -37,6 +37,8 @@ bool Has(const Shape& shape, Operation operation) {
     case Operation::kSnapshotOpen:
     case Operation::kSnapshotClose:
       return shape.snapshots;
+    case Operation::kHuge:
+      return shape.huge;
     case Operation::kKeyspace:
       return shape.spaces > 1;
     default:
