@@ -151,14 +151,16 @@ class Checker {
 absl::StatusOr<CheckReport> Database::Impl::Check(const CheckOptions& options) {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
-  // In this order: the version is the checkpoint's or a later one (R3).
+  // In this order: the version is the checkpoint's or a later one (R3), but for the moment in which a commit by checkpoint
+  // is durable and not yet visible. Then, as when the next checkpoint has come, the map is another version's.
   const Epoch checkpoint = checkpointer_.epoch();
   const engine::VersionKeeper version = KeepVisible();
   Checker checker(*storage_, *version, checkpoint, options);
   KEEL_RETURN_IF_ERROR(checker.CheckKeyspaces(gated_pages_));
   KEEL_RETURN_IF_ERROR(
       checkpointer_.Inspect([&](Epoch epoch, const std::vector<PageId>& catalogue) {
-        return epoch == checkpoint ? checker.CheckSpace(catalogue) : absl::OkStatus();
+        const bool same = epoch == checkpoint && checkpoint <= version->epoch;
+        return same ? checker.CheckSpace(catalogue) : absl::OkStatus();
       }));
   return checker.Take();
 }

@@ -70,6 +70,9 @@ absl::Status Checkpointer::Run(bool clean, bool* fatal) {
   *fatal = false;
   KEEL_RETURN_IF_ERROR(failed_);
   const std::shared_ptr<const Version> visible = registry_->Visible();
+  // A commit by checkpoint is durable before it is visible. Until then the last checkpoint holds all that is visible
+  // and that commit: another one would take it back.
+  if (visible->epoch < epoch()) return absl::OkStatus();
   const bool up_to_date = visible->epoch == epoch() && visible->lsn <= covered_ && named_log_;
   if (up_to_date && !clean) return absl::OkStatus();
   Attempt attempt;
