@@ -89,10 +89,11 @@ size_t StepsOf(const Case& what) {
   return 0;
 }
 
-void RunSweep(const Case& what, Tally* tally) {
+void RunSweep(const Case& what, Tally* tally, const Stop& stop) {
   const uint64_t seed = SeedOf(what);
   CrashSweepOptions options;
   options.seed = seed;
+  options.stop = stop;
   options.shape = ShapeOf(seed, WorkloadOf(what));
   options.script = Chosen(MakeScript(options.shape, seed, StepsOf(what)), what);
   if (what.campaign == Campaign::kCrash) {
@@ -132,7 +133,7 @@ std::vector<FaultVariant> FaultVariants() {
   return variants;
 }
 
-void RunFaults(const Case& what, Tally* tally) {
+void RunFaults(const Case& what, Tally* tally, const Stop& stop) {
   FaultCaseOptions options;
   options.seed = SeedOf(what);
   options.shape = ShapeOf(options.seed, WorkloadOf(what));
@@ -142,6 +143,10 @@ void RunFaults(const Case& what, Tally* tally) {
   if (!violation.empty()) return Report(what, options.shape, "", violation, tally);
   const uint64_t steps = CountSteps(options);
   for (uint64_t step = what.number % kFaultSlices; step < steps; step += kFaultSlices) {
+    if (stop()) {
+      ++tally->cut_short;
+      return;
+    }
     for (const FaultVariant& variant : FaultVariants()) {
       options.after_failed_sync = variant.after_failed_sync;
       const FaultRule rule{.fault = variant.fault,
@@ -156,9 +161,10 @@ void RunFaults(const Case& what, Tally* tally) {
   }
 }
 
-void RunLife(const Case& what, Tally* tally) {
+void RunLife(const Case& what, Tally* tally, const Stop& stop) {
   SoakOptions options;
   options.seed = SeedOf(what);
+  options.stop = stop;
   options.shape = ShapeOf(options.seed, what.number);
   options.script = Chosen(MakeScript(options.shape, options.seed, StepsOf(what)), what);
   Report(what, options.shape, "", RunSoak(options, tally), tally);
@@ -218,18 +224,18 @@ uint64_t CasesToMeetAll(Campaign campaign) {
   return 0;
 }
 
-void RunCase(const Case& what, Tally* tally) {
+void RunCase(const Case& what, Tally* tally, const Stop& stop) {
   ++tally->cases;
   switch (what.campaign) {
     case Campaign::kCrash:
     case Campaign::kNested:
-      return RunSweep(what, tally);
+      return RunSweep(what, tally, stop);
     case Campaign::kFault:
-      return RunFaults(what, tally);
+      return RunFaults(what, tally, stop);
     case Campaign::kExhaustive:
       return Report(what, TinyShape(), "", RunSequence(what.seed, what.number, tally), tally);
     case Campaign::kSoak:
-      return RunLife(what, tally);
+      return RunLife(what, tally, stop);
     case Campaign::kSchedule:
       return Report(what, TinyShape(), "", RunSchedule(what.seed, what.number, tally), tally);
   }

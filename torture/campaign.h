@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "torture/stop.h"
 #include "torture/tally.h"
 
 namespace keel::torture {
@@ -40,7 +41,8 @@ struct Case {
 };
 
 // Plays it and counts. Violations are in the tally. Thread-safe for different tallies.
-void RunCase(const Case& what, Tally* tally);
+// A case that is cut short by `stop` proves what it has done until then, and is counted apart.
+void RunCase(const Case& what, Tally* tally, const Stop& stop = Never);
 // How many steps its whole script has; 0: it cannot be shrunk.
 size_t ScriptSteps(const Case& what);
 

@@ -85,8 +85,8 @@ bool CrashSweep::Chosen(const Recording& recording, size_t event) {
   const size_t events = recording.trace.size();
   if (recording.depth > 1) {
     const uint64_t points = options_.nested_points;
-    // A recovery writes both copies of the superblock anew, one after the other: who is cut off there leaves one of
-    // them, and the next recovery must not endanger that.
+    // A recovery writes both copies of the superblock anew, one after the other: who is cut off
+    // there leaves one of them, and the next recovery must not endanger that.
     if (event < recording.recovered && WritesSuperblock(recording.trace, event)) return true;
     if (event < recording.recovered) return random_.Below(recording.recovered) < points;
     return random_.Below(events - recording.recovered) < points / 2;
@@ -107,6 +107,10 @@ bool CrashSweep::Sweep(const Recording& recording) {
       continue;
     }
     if (!Chosen(recording, event)) continue;
+    if (options_.stop()) {
+      ++tally_->cut_short;
+      return false;
+    }
     ++tally_->crash_points;
     if (!CrashHere(recording, durability, bounds, event)) return false;
   }
@@ -174,8 +178,8 @@ bool CrashSweep::Recover(const Recording& recording, const DiskImage& image, con
   }
   seen_.emplace(Mix(image.Hash() ^ Mix(recording.number)), commits);
   if (random_.OneIn(16) && !ReadOnlyLeavesNoTrace(image, commits, recording, place)) return false;
-  // With one copy of the superblock damaged, the other is all there is: the moments after that are rare, and worth
-  // more than others.
+  // With one copy of the superblock damaged, the other is all there is: the moments after that are
+  // rare, and worth more than others.
   const bool repaired = !player.recovery_report().repairs.empty();
   if (!may_nest || !random_.OneIn(repaired ? kRepairedOneIn : options_.nested_one_in)) return true;
   ++recordings_;

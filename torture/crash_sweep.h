@@ -18,6 +18,7 @@
 #include "torture/history.h"
 #include "torture/script.h"
 #include "torture/shape.h"
+#include "torture/stop.h"
 #include "torture/tally.h"
 
 namespace keel::torture {
@@ -41,6 +42,7 @@ struct CrashSweepOptions {
   uint64_t nested_one_in = 64;  // recoveries that are swept in turn
   // Crash points that are tried of each, about: so many within the recovery, half as many later.
   uint64_t nested_points = 4;
+  Stop stop = Never;
 };
 
 struct CrashFinding {
@@ -52,7 +54,7 @@ class CrashSweep {
  public:
   CrashSweep(const CrashSweepOptions& options, Tally* tally);
 
-  // Stops at the first violation, which it returns.
+  // Stops at the first violation, which it returns, or when told to.
   std::optional<CrashFinding> Run();
 
  private:

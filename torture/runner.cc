@@ -30,7 +30,7 @@ void Runner::Work(size_t thread) {
   uint64_t number = 0;
   while (Next(thread, &number)) {
     Tally tally;
-    RunCase({options_.campaign, options_.seed, number, {}}, &tally);
+    RunCase({options_.campaign, options_.seed, number, {}}, &tally, options_.stop);
     absl::MutexLock lock(&mutex_);
     tally_.Add(tally);
   }

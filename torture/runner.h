@@ -8,10 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "torture/campaign.h"
+#include "torture/stop.h"
 #include "torture/tally.h"
 
 namespace keel::torture {
@@ -24,8 +24,7 @@ class Runner {
     uint64_t seed = 0;
     uint64_t cases = 0;  // 0: until `stop`
     size_t threads = 1;
-    // Asked between cases.
-    std::function<bool()> stop = [] { return false; };
+    Stop stop = Never;  // thread-safe
   };
 
   explicit Runner(Options options) : options_(std::move(options)) {}

@@ -181,6 +181,10 @@ std::string Soak::Run() {
   if (!violation_.empty()) return violation_;
   size_t done = 0;
   while (done < options_.script.size() && !damaged_) {
+    if (options_.stop()) {
+      ++tally_->cut_short;
+      break;
+    }
     const size_t steps = std::min(options_.script.size() - done, 1 + random_.Below(200));
     const auto begin = options_.script.begin() + static_cast<ptrdiff_t>(done);
     const std::string violation = Live({begin, begin + static_cast<ptrdiff_t>(steps)});

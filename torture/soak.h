@@ -9,6 +9,7 @@
 
 #include "torture/script.h"
 #include "torture/shape.h"
+#include "torture/stop.h"
 #include "torture/tally.h"
 
 namespace keel::torture {
@@ -17,6 +18,7 @@ struct SoakOptions {
   Shape shape;
   Script script;
   uint64_t seed = 0;
+  Stop stop = Never;
 };
 
 // Empty: all was well.

@@ -14,6 +14,7 @@ using fault_injection::kCrashStrategies;
 
 void Tally::Add(const Tally& other) {
   cases += other.cases;
+  cut_short += other.cut_short;
   operations += other.operations;
   crash_points += other.crash_points;
   faults += other.faults;
@@ -58,6 +59,9 @@ std::string Describe(const Tally& tally) {
   if (tally.Images() > 0) text = ImageTable(tally);
   absl::StrAppendFormat(&text, "%d cases, %d operations, %d crash points, %d injected faults\n",
                         tally.cases, tally.operations, tally.crash_points, tally.faults);
+  if (tally.cut_short > 0) {
+    absl::StrAppendFormat(&text, "%d cases cut short, since time was up\n", tally.cut_short);
+  }
   absl::StrAppendFormat(&text, "%d distinct crash images, %d recoveries within recoveries\n",
                         tally.Images(), tally.Nested());
   for (const auto& [state, count] : tally.sometimes) {

@@ -30,6 +30,7 @@ inline constexpr size_t kDepths = 4;  // 1: a crash; 2: a crash in the recovery 
 // Plain numbers; Add is associative, so that cases may be counted in any order.
 struct Tally {
   uint64_t cases = 0;
+  uint64_t cut_short = 0;  // of them, because time was up
   uint64_t operations = 0;
   uint64_t crash_points = 0;
   uint64_t faults = 0;

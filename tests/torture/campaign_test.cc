@@ -37,6 +37,27 @@ TEST(CampaignTest, OnlyTheStepsThatAreAskedForArePlayed) {
   EXPECT_EQ(tally.operations, 2U);
 }
 
+// In the middle of a case: some are as long as the whole time that a run has.
+TEST(CampaignTest, ACaseIsCutShortWhenTimeIsUp) {
+  for (const Campaign campaign : {Campaign::kCrash, Campaign::kNested, Campaign::kSoak}) {
+    int asked = 0;
+    Tally tally;
+    RunCase({campaign, testing::TestSeed(), 0, {}}, &tally, [&asked] { return ++asked > 3; });
+    EXPECT_EQ(asked, 4) << CampaignName(campaign);
+    EXPECT_EQ(tally.cut_short, 1U) << CampaignName(campaign);
+    EXPECT_THAT(Describe(tally), ::testing::HasSubstr("1 cases cut short"));
+    EXPECT_THAT(tally.violations, ::testing::IsEmpty()) << tally.violations.front().what;
+  }
+}
+
+// Of an error sweep a case is a step or two of the workload.
+TEST(CampaignTest, AnErrorSweepIsCutShortBeforeItsFirstStep) {
+  Tally tally;
+  RunCase({Campaign::kFault, testing::TestSeed(), 0, {}}, &tally, [] { return true; });
+  EXPECT_EQ(tally.cut_short, 1U);
+  EXPECT_EQ(tally.faults, 0U);
+}
+
 TEST(RunnerTest, RunsTheCasesItIsGiven) {
   Runner runner(
       {.campaign = Campaign::kSchedule, .seed = testing::TestSeed(), .cases = 20, .threads = 2});
@@ -58,6 +79,7 @@ TEST(RunnerTest, StopsWhenTold) {
 TEST(TallyTest, AddsUp) {
   Tally one;
   one.cases = 1;
+  one.cut_short = 1;
   one.images[2][3] = 5;
   one.recoveries[2] = 7;
   one.Met("rare");
@@ -68,6 +90,7 @@ TEST(TallyTest, AddsUp) {
   two.Add(one);
   EXPECT_EQ(two.Images(), 11U);
   EXPECT_EQ(two.Nested(), 7U);
+  EXPECT_EQ(two.cut_short, 1U);
   EXPECT_EQ(two.sometimes["rare"], 1U);
   EXPECT_THAT(Describe(two), ::testing::HasSubstr("NEVER"));
 }
