@@ -79,8 +79,9 @@ class FailingDiskTest : public ::testing::Test {
   // Goes on with another disk, which the test keeps.
   void OpenOn(std::unique_ptr<MemoryFileSystem> disk) {
     db_.reset();
-    image_ = std::move(disk);
-    options_.file_system = image_.get();
+    images_.push_back(std::move(disk));
+    image_ = images_.back().get();
+    options_.file_system = image_;
     Open();
   }
 
@@ -140,7 +141,9 @@ class FailingDiskTest : public ::testing::Test {
   }
 
   MemoryFileSystem disk_;
-  std::unique_ptr<MemoryFileSystem> image_;
+  // All of them are kept: a transaction that has ended still holds its database, and this its files.
+  std::vector<std::unique_ptr<MemoryFileSystem>> images_;
+  MemoryFileSystem* image_ = nullptr;
   EventRecorder events_;
   Options options_;
   std::unique_ptr<Database> db_;

@@ -189,7 +189,7 @@ TEST_F(FullDiskTest, G5_AfterAnyCrashItOpensAgain) {
     for (uint64_t i = 0; i < operations; ++i) Change(random, &model);
     OpenOn(disk->AfterCrash(random));
     ASSERT_NE(db_, nullptr) << "crash " << crash;
-    disk = image_.get();
+    disk = image_;
     ASSERT_EQ(ReadAll(*db_), model) << "crash " << crash;
     ExpectSound();
   }

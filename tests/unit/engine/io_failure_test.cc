@@ -382,10 +382,10 @@ TEST_F(IoFailureTest, R11_TheLastCommitOfAnIdleDatabaseCannotVanish) {
     Wait(absl::Seconds(1));
     KEEL_ASSERT_OK(db_->RunBackgroundWork());
   }
-  image_ = disk_.Copy();
+  const auto image = disk_.Copy();
   int spoilt = 0;
-  for (const std::filesystem::path& path : image_->Paths()) {
-    std::vector<std::byte>& bytes = image_->Bytes(path);
+  for (const std::filesystem::path& path : image->Paths()) {
+    std::vector<std::byte>& bytes = image->Bytes(path);
     const auto text = std::as_bytes(std::span(value));
     const auto place = std::search(bytes.begin(), bytes.end(), text.begin(), text.end());
     if (place == bytes.end() || path.filename() == "data.keel") continue;
@@ -394,7 +394,7 @@ TEST_F(IoFailureTest, R11_TheLastCommitOfAnIdleDatabaseCannotVanish) {
   }
   ASSERT_EQ(spoilt, 1);
   db_.reset();
-  options_.file_system = image_.get();
+  options_.file_system = image.get();
   EXPECT_TRUE(absl::IsDataLoss(TryOpen()));
 }
 
