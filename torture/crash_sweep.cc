@@ -70,7 +70,7 @@ std::optional<CrashSweep::Recording> CrashSweep::RecordWorkload() {
   }
   tally_->operations += options_.script.size();
   if (options_.last_step_only) recording.trace = world.trace();
-  tally_->Met("committed by a checkpoint", player.by_checkpoint() > 0);
+  player.Tell(tally_);
   player.Verify();
   player.Close();
   if (!options_.last_step_only) recording.trace = world.trace();

@@ -14,7 +14,7 @@ constexpr std::array kAlphabet = {
     Operation::kPutSmall, Operation::kPutLarge,   Operation::kDelete,     Operation::kDeleteRange,
     Operation::kBulk,     Operation::kHuge,       Operation::kCommitSync, Operation::kCommitAsync,
     Operation::kRollback, Operation::kCheckpoint, Operation::kFillLog,    Operation::kSnapshotOpen,
-    Operation::kReopen};
+    Operation::kReopen,   Operation::kLoad};
 
 // A page or two of keys.
 Shape SmallShape() {

@@ -55,7 +55,7 @@ std::string SurvivesPowerLoss(const FaultCaseOptions& options, const SimDisk& di
 void Note(Tally* tally, const Player& player, bool opened) {
   tally->Met("opening met a fault", !opened);
   tally->Met("commit of unknown outcome", absl::IsUnknown(player.last_error()));
-  tally->Met("committed by a checkpoint", player.by_checkpoint() > 0);
+  player.Tell(tally);
   if (player.by_checkpoint() > 0 || player.checkpoint_unknown()) {
     tally->Met("commit by checkpoint of unknown outcome", player.checkpoint_unknown());
   }

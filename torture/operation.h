@@ -27,6 +27,7 @@ enum class Operation : uint8_t {
   kCommitNone,
   kRollback,
   kBatch,  // many changes in one write batch, durable
+  kLoad,   // a bulk load, committed by a checkpoint or rolled back
   kCheckpoint,
   kBackground,  // one round of background work
   kFillLog,     // commits until the log has gone on to its next segment
@@ -38,10 +39,10 @@ enum class Operation : uint8_t {
 inline constexpr size_t kOperations = static_cast<size_t>(Operation::kReopen) + 1;
 
 inline constexpr std::array<std::string_view, kOperations> kOperationNames = {
-    "put-small",    "put-large", "overwrite",   "delete",      "delete-range", "bulk",
-    "huge",         "savepoint", "rollback-to", "commit-sync", "commit-async", "commit-none",
-    "rollback",     "batch",     "checkpoint",  "background",  "fill-log",     "snapshot",
-    "end-snapshot", "keyspace",  "reopen",
+    "put-small", "put-large",    "overwrite",   "delete",      "delete-range", "bulk",
+    "huge",      "savepoint",    "rollback-to", "commit-sync", "commit-async", "commit-none",
+    "rollback",  "batch",        "load",        "checkpoint",  "background",   "fill-log",
+    "snapshot",  "end-snapshot", "keyspace",    "reopen",
 };
 inline std::string_view OperationName(Operation operation) {
   return kOperationNames[static_cast<size_t>(operation)];

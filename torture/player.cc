@@ -1,10 +1,8 @@
 #include "torture/player.h"
 
-#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
@@ -14,11 +12,6 @@ namespace keel::torture {
 namespace {
 
 constexpr char kDirectory[] = "/db";
-constexpr int kDefaultSpace = 0;
-// Of a huge transaction. A value of more pages may not fit into as many runs as pages of 512 bytes can name.
-constexpr uint64_t kHugeKeys = 4;
-constexpr uint64_t kHugeValuePages = 40;
-
 std::string SpaceName(int space) { return absl::StrFormat("space%d", space); }
 
 // Errors that an injected fault may cause. The others say that Keel is wrong, or the caller.
@@ -36,12 +29,6 @@ bool MayFollowAFault(const absl::Status& status) {
 }
 
 }  // namespace
-
-uint64_t CommitsIn(const Database& database) {
-  uint64_t number = 0;
-  const absl::StatusOr<PinnedValue> text = database.Get(kNumberKey);
-  return text.ok() && absl::SimpleAtoi(text->ToString(), &number) ? number : 0;
-}
 
 Player::Player(fault_injection::SimFileSystem* world, const Shape& shape, History* history)
     : world_(world), shape_(shape), history_(history) {}
@@ -121,12 +108,12 @@ std::optional<State> Player::ReadState(const Reader& reader,
 
 // Which prefix of the history is this?
 bool Player::AdoptState(State state) {
-  uint64_t number = 0;
-  const std::string* text = state.Find(kDefaultSpace, kNumberKey);
-  if (text != nullptr && !absl::SimpleAtoi(*text, &number)) {
-    Fail(absl::StrCat("the commit number is unreadable: ", *text));
+  const std::optional<uint64_t> found = CommitsIn(state);
+  if (!found.has_value()) {
+    Fail("the commit number is unreadable");
     return false;
   }
+  const uint64_t number = *found;
   const Bounds bounds = history_->bounds();
   if ((number < bounds.acknowledged && !lying_device_) || number > bounds.begun) {
     Fail(absl::StrFormat("%d commits are there; %d were durable, %d begun", number,
@@ -147,11 +134,11 @@ bool Player::AdoptState(State state) {
 // all a commit of unknown outcome.
 void Player::CheckContents(const State& state) {
   if (state.hash() == committed_.hash()) return;
-  const std::string* number = state.Find(kDefaultSpace, kNumberKey);
+  const std::optional<uint64_t> found = CommitsIn(state);
   Fail(
       absl::StrFormat("the contents are not those of commit %d, the last that answered OK, but of "
                       "%s",
-                      number_, number == nullptr ? "none" : *number));
+                      number_, found.has_value() ? absl::StrCat(*found) : "none"));
 }
 
 void Player::Verify() {
@@ -231,6 +218,9 @@ void Player::Do(const Step& step) {
     case Operation::kBatch:
       Batch();
       break;
+    case Operation::kLoad:
+      Load();
+      break;
     case Operation::kCheckpoint:
       Judge("checkpoint", db_->Checkpoint());
       break;
@@ -255,246 +245,10 @@ void Player::Do(const Step& step) {
   }
 }
 
-std::string Player::RandomKey() { return absl::StrFormat("k%03d", random_.Below(shape_.keys)); }
-
-std::string Player::RandomValue(bool large) {
-  const size_t sizes = shape_.value_bytes.size();
-  const size_t bytes = large ? shape_.value_bytes.back()
-                             : shape_.value_bytes[random_.Below(std::max<size_t>(1, sizes - 1))];
-  std::string value(bytes, static_cast<char>('a' + random_.Below(26)));
-  // Different each time: an old value in place of a new one must show.
-  const std::string stamp = absl::StrFormat("%x", random_.Next());
-  std::copy_n(stamp.begin(), std::min(stamp.size(), value.size()), value.begin());
-  return value;
-}
-
-int Player::RandomSpace() {
-  return static_cast<int>(random_.Below(static_cast<uint64_t>(shape_.spaces)));
-}
-
-bool Player::EnsureTransaction() {
-  // Others stay below what the log takes, and a huge one does not grow for ever.
-  const uint64_t log = shape_.checkpoint_log_bytes;
-  if (transaction_.has_value() && written_ > (huge_ ? 4 * log : log / 4)) {
-    Commit(Durability::kSync);
-  }
-  if (transaction_.has_value()) return true;
-  written_ = 0;
-  huge_ = false;
-  unlogged_ = false;
-  absl::StatusOr<Transaction> begun = db_->Begin();
-  if (!Judge("begin", begun.status())) return false;
-  transaction_ = *std::move(begun);
-  working_ = committed_;
-  return true;
-}
-
-void Player::Put(Operation operation) {
-  if (!EnsureTransaction()) return;
-  const int space = RandomSpace();
-  std::string key = RandomKey();
-  if (operation == Operation::kOverwrite && !working_.entries().empty()) {
-    const auto at = working_.entries().lower_bound(State::Place(space, key));
-    if (at != working_.entries().end() && at->first.first == space) key = at->first.second;
-  }
-  PutOne(space, key, RandomValue(operation == Operation::kPutLarge));
-}
-
-bool Player::PutOne(int space, const std::string& key, const std::string& value) {
-  written_ += key.size() + value.size() + 40;
-  const bool put = Judge("put", transaction_->Put(Handle(space), key, value));
-  if (put) working_.Put(space, key, value);
-  CheckOneKey();
-  return put;
-}
-
-void Player::Delete() {
-  if (!EnsureTransaction()) return;
-  const int space = RandomSpace();
-  const std::string key = RandomKey();
-  if (Judge("delete", transaction_->Delete(Handle(space), key))) working_.Delete(space, key);
-  CheckOneKey();
-}
-
-void Player::DeleteRange() {
-  if (!EnsureTransaction()) return;
-  const int space = RandomSpace();
-  std::string begin = RandomKey();
-  std::string end = RandomKey();
-  if (end < begin) std::swap(begin, end);
-  if (Judge("delete range", transaction_->DeleteRange(Handle(space), KeyRange(begin, end)))) {
-    working_.DeleteRange(space, begin, end);
-  }
-  CheckOneKey();
-}
-
-// Half a segment, so that it is more than a frame and less than the log may hold. Now and then all of it is taken
-// back, which the log, where it is a stream by then, has to tell recovery.
-void Player::Bulk() {
-  const uint64_t bytes = std::min<uint64_t>(shape_.segment_bytes / 2, 16 << 10);
-  if (!EnsureTransaction()) return;
-  const bool taken_back = shape_.savepoints && random_.OneIn(4);
-  if (taken_back) SetSavepoint();
-  const size_t depth = savepoints_.size();
-  const uint64_t end = written_ + bytes;
-  for (uint64_t n = 0; n < 500 && transaction_.has_value() && written_ < end && alive(); ++n) {
-    Put(Operation::kPutSmall);
-  }
-  if (!taken_back || !transaction_.has_value() || savepoints_.size() != depth) return;
-  RollbackTo(depth - 1);
-  Put(Operation::kPutSmall);
-}
-
-// What the log does not take, in large values of a few keys, each put again and again, so that little of it has to be read
-// ever after; with savepoints before and behind the point from where on it is not logged; then committed, given up, or
-// left to what comes next.
-void Player::Huge() {
-  if (!EnsureTransaction()) return;
-  huge_ = true;
-  SetSavepoint();
-  const size_t before = savepoints_.size();
-  const int space = RandomSpace();
-  const uint64_t bytes =
-      std::min(shape_.checkpoint_log_bytes / 16, kHugeValuePages * uint64_t{shape_.page_bytes});
-  uint64_t put = 0;
-  // A savepoint commits one that has grown too large, and begins another, of which nothing of this counts.
-  for (int n = 0; n < 80 && huge_ && put <= shape_.logged_bytes_max() && alive(); ++n) {
-    std::string value = RandomValue(false);
-    value.resize(bytes, 'h');
-    const std::string key = absl::StrFormat("k%03d", random_.Below(kHugeKeys));
-    put += PutOne(space, key, value) ? bytes : 0;
-    unlogged_ = unlogged_ || put > shape_.logged_bytes_max();
-    if (random_.OneIn(8)) SetSavepoint();
-    if (random_.OneIn(8)) Judge("checkpoint", db_->Checkpoint());
-  }
-  if (!alive()) return;
-  if (random_.OneIn(3)) RollbackToAny();
-  if (random_.OneIn(6) && before > 0 && savepoints_.size() >= before) RollbackTo(before - 1);
-  const Durability durability =
-      shape_.unsynced_commits ? static_cast<Durability>(random_.Below(3)) : Durability::kSync;
-  if (random_.OneIn(2)) Commit(durability);
-  if (random_.OneIn(4)) Rollback();
-}
-
-// A transaction sees its own changes.
-void Player::CheckOneKey() {
-  if (!transaction_.has_value() || stopped_) return;
-  const int space = RandomSpace();
-  const std::string key = RandomKey();
-  const absl::StatusOr<PinnedValue> value = transaction_->Get(Handle(space), key);
-  const std::string* expected = working_.Find(space, key);
-  if (absl::IsNotFound(value.status())) {
-    if (expected != nullptr) Fail(absl::StrCat("a transaction does not find ", key));
-    return;
-  }
-  if (!Judge("get", value.status())) return;
-  if (expected == nullptr) return Fail(absl::StrCat("a transaction finds ", key, ", deleted"));
-  if (value->ToString() != *expected) Fail(absl::StrCat("a transaction reads a wrong ", key));
-}
-
-void Player::SetSavepoint() {
-  if (!shape_.savepoints || !EnsureTransaction()) return;
-  savepoints_.push_back({transaction_->SetSavepoint(), working_});
-}
-
-void Player::RollbackToAny() {
-  if (!transaction_.has_value() || savepoints_.empty()) return;
-  RollbackTo(random_.Below(savepoints_.size()));
-}
-
-void Player::RollbackTo(size_t chosen) {
-  savepoints_.resize(chosen + 1);
-  if (!Judge("roll back to a savepoint", transaction_->RollbackTo(savepoints_.back().savepoint))) {
-    return;
-  }
-  working_ = savepoints_.back().state;
-  CheckOneKey();
-}
-
-// The history and the trace learn of a commit before the database does.
-void Player::BeginCommit(const State& after) {
-  history_->Begin(number_ + 1, after.hash());
-  world_->Mark(EncodeBegun(number_ + 1));
-}
-
-// One that the log cannot take is durable when it returns, whatever was asked for.
-absl::Status Player::CommitUnlogged(Durability durability) {
-  world_->Mark(EncodeByCheckpoint(number_ + 1));
-  const uint64_t before = db_->Stats().commits.by_checkpoint;
-  absl::Status status = transaction_->Commit({durability}).status();
-  checkpoint_unknown_ = absl::IsUnknown(status);
-  if (!status.ok()) return status;
-  ++by_checkpoint_;
-  if (db_->Stats().commits.by_checkpoint != before + 1) {
-    Fail("a transaction that the log cannot take was committed by the log");
-  }
-  return status;
-}
-
-void Player::EndCommit(const absl::Status& status, Durability durability) {
-  if (!Judge("commit", status)) {
-    // Unknown: it may come back, and nothing else can be done to this database.
-    if (absl::IsUnknown(status)) return;
-    history_->Abandon(number_ + 1);
-    return world_->Mark(EncodeBegun(number_));
-  }
-  ++number_;
-  committed_ = working_;
-  if (durability != Durability::kSync) return;
-  history_->Acknowledge(number_);
-  world_->Mark(EncodeAcknowledged(number_));
-}
-
-void Player::Commit(Durability durability) {
-  if (!transaction_.has_value() && !EnsureTransaction()) return;
-  const std::string number = absl::StrCat(number_ + 1);
-  if (!Judge("put", transaction_->Put(kNumberKey, number))) return Rollback();
-  working_.Put(kDefaultSpace, kNumberKey, number);
-  BeginCommit(working_);
-  const bool unlogged = unlogged_;
-  const absl::Status status =
-      unlogged ? CommitUnlogged(durability) : transaction_->Commit({durability}).status();
-  transaction_.reset();
-  savepoints_.clear();
-  EndCommit(status, unlogged ? Durability::kSync : durability);
-}
-
-void Player::Rollback() {
-  if (transaction_.has_value()) transaction_->Rollback();
-  transaction_.reset();
-  savepoints_.clear();
-}
-
-void Player::Batch() {
-  Rollback();
-  working_ = committed_;
-  WriteBatch batch;
-  const std::string number = absl::StrCat(number_ + 1);
-  batch.Put(kNumberKey, number);
-  working_.Put(kDefaultSpace, kNumberKey, number);
-  for (uint64_t n = random_.Below(20); n > 0; --n) {
-    const int space = RandomSpace();
-    const std::string key = RandomKey();
-    if (random_.OneIn(3)) {
-      batch.Delete(Handle(space), key);
-      working_.Delete(space, key);
-    } else {
-      const std::string value = RandomValue(random_.OneIn(6));
-      batch.Put(Handle(space), key, value);
-      working_.Put(space, key, value);
-    }
-  }
-  BeginCommit(working_);
-  EndCommit(db_->Write(batch).status(), Durability::kSync);
-}
-
-void Player::FillLog() {
-  Rollback();
-  const uint64_t until = db_->Stats().log.bytes_written + shape_.segment_bytes;
-  for (int n = 0; n < 40 && alive() && db_->Stats().log.bytes_written < until; ++n) {
-    Put(Operation::kPutSmall);
-    if (transaction_.has_value()) Commit(Durability::kSync);
-  }
+void Player::Tell(Tally* tally) const {
+  tally->Met("committed by a checkpoint", by_checkpoint_ > 0);
+  tally->Met("bulk load committed", bulk_loads_ > 0);
+  if (shape_.optimistic) tally->Met("committed optimistically", optimistic_commits_ > 0);
 }
 
 void Player::OpenSnapshot() {

@@ -25,18 +25,14 @@
 
 #include "fault_injection/mix.h"
 #include "fault_injection/sim_file_system.h"
+#include "torture/commit_number.h"
 #include "torture/history.h"
 #include "torture/script.h"
 #include "torture/shape.h"
 #include "torture/state.h"
+#include "torture/tally.h"
 
 namespace keel::torture {
-
-// Holds the number of the newest commit. Below every other key of the default keyspace.
-inline constexpr char kNumberKey[] = "#commits";
-
-// How many commits the database says it holds; 0 if it does not say.
-uint64_t CommitsIn(const Database& database);
 
 class Player {
  public:
@@ -65,6 +61,8 @@ class Player {
   bool alive() const { return db_ != nullptr && !stopped_; }
   // What was wrong first; empty: nothing.
   const std::string& violation() const { return violation_; }
+  // Tells which of the rarer kinds of commits there were.
+  void Tell(Tally* tally) const;
   // Transactions that were committed by a checkpoint.
   uint64_t by_checkpoint() const { return by_checkpoint_; }
   // Whether such a commit was the last call that failed, and its outcome is unknown.
@@ -95,6 +93,9 @@ class Player {
   bool AdoptState(State state);
 
   bool EnsureTransaction();
+  bool EnsureExclusiveTransaction();
+  bool BeginTransaction(bool optimistic);
+  uint64_t WrittenMax() const;
   bool Stopped() const;
   void CheckContents(const State& state);
   void Put(Operation operation);
@@ -109,6 +110,8 @@ class Player {
   void Commit(Durability durability);
   void Rollback();
   void Batch();
+  void Load();
+  bool ForgetLoads();
   void FillLog();
   void OpenSnapshot();
   void CloseSnapshot();
@@ -141,13 +144,16 @@ class Player {
   State committed_;
 
   std::optional<Transaction> transaction_;
-  State working_;          // what the transaction sees
+  State working_;  // what the transaction sees
+  bool optimistic_ = false;
   uint64_t written_ = 0;   // bytes that the transaction has put, about
   bool huge_ = false;      // it may put more than the log takes
   bool unlogged_ = false;  // it has
   std::vector<HeldSavepoint> savepoints_;
 
   uint64_t by_checkpoint_ = 0;
+  uint64_t optimistic_commits_ = 0;
+  uint64_t bulk_loads_ = 0;
   bool checkpoint_unknown_ = false;
   std::string violation_;
   absl::Status last_error_;

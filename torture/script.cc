@@ -13,17 +13,17 @@ struct Weighted {
 };
 
 constexpr std::array kWeights = {
-    Weighted{Operation::kPutSmall, 14},     Weighted{Operation::kPutLarge, 4},
-    Weighted{Operation::kOverwrite, 8},     Weighted{Operation::kDelete, 8},
-    Weighted{Operation::kDeleteRange, 2},   Weighted{Operation::kBulk, 2},
-    Weighted{Operation::kHuge, 2},          Weighted{Operation::kSavepoint, 3},
-    Weighted{Operation::kRollbackTo, 2},    Weighted{Operation::kCommitSync, 12},
-    Weighted{Operation::kCommitAsync, 4},   Weighted{Operation::kCommitNone, 4},
-    Weighted{Operation::kRollback, 2},      Weighted{Operation::kBatch, 3},
-    Weighted{Operation::kCheckpoint, 3},    Weighted{Operation::kBackground, 4},
-    Weighted{Operation::kFillLog, 1},       Weighted{Operation::kSnapshotOpen, 2},
-    Weighted{Operation::kSnapshotClose, 2}, Weighted{Operation::kKeyspace, 1},
-    Weighted{Operation::kReopen, 1}};
+    Weighted{Operation::kPutSmall, 14},    Weighted{Operation::kPutLarge, 4},
+    Weighted{Operation::kOverwrite, 8},    Weighted{Operation::kDelete, 8},
+    Weighted{Operation::kDeleteRange, 2},  Weighted{Operation::kBulk, 2},
+    Weighted{Operation::kHuge, 2},         Weighted{Operation::kSavepoint, 3},
+    Weighted{Operation::kRollbackTo, 2},   Weighted{Operation::kCommitSync, 12},
+    Weighted{Operation::kCommitAsync, 4},  Weighted{Operation::kCommitNone, 4},
+    Weighted{Operation::kRollback, 2},     Weighted{Operation::kBatch, 3},
+    Weighted{Operation::kLoad, 2},         Weighted{Operation::kCheckpoint, 3},
+    Weighted{Operation::kBackground, 4},   Weighted{Operation::kFillLog, 1},
+    Weighted{Operation::kSnapshotOpen, 2}, Weighted{Operation::kSnapshotClose, 2},
+    Weighted{Operation::kKeyspace, 1},     Weighted{Operation::kReopen, 1}};
 static_assert(kWeights.size() == kOperations, "every operation has a weight");
 
 bool Has(const Shape& shape, Operation operation) {

@@ -28,6 +28,7 @@ std::string Shape::Describe() const {
   if (!savepoints) absl::StrAppend(&text, ", no savepoints");
   if (!unsynced_commits) absl::StrAppend(&text, ", every commit synced");
   if (!snapshots) absl::StrAppend(&text, ", no snapshots");
+  if (!optimistic) absl::StrAppend(&text, ", no optimistic transactions");
   if (ballast) absl::StrAppend(&text, ", a full file to begin with");
   return text;
 }
@@ -54,6 +55,7 @@ Shape RandomShape(fault_injection::SeededRandom& random) {
   shape.savepoints = !random.OneIn(3);
   shape.unsynced_commits = !random.OneIn(3);
   shape.snapshots = !random.OneIn(3);
+  shape.optimistic = !random.OneIn(3);
   shape.ballast = random.OneIn(4);
   // Two dozen pages of the smaller kind: more than one run where free space is torn.
   constexpr size_t kTornValueBytes = 12'000;

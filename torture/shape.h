@@ -28,8 +28,9 @@ struct Shape {
   bool savepoints = true;
   bool unsynced_commits = true;
   bool snapshots = true;
-  bool huge = true;      // transactions that the log does not take
-  bool ballast = false;  // begins with a file that is all but full (torture/beginning.h)
+  bool optimistic = true;  // some transactions are
+  bool huge = true;        // transactions that the log does not take
+  bool ballast = false;    // begins with a file that is all but full (torture/beginning.h)
 
   // What the log takes of one transaction at most: a stream, and what is not streamed yet.
   uint64_t logged_bytes_max() const { return checkpoint_log_bytes + segment_bytes / 4; }

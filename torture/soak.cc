@@ -158,7 +158,7 @@ std::string Soak::Live(const Script& part) {
     damaged_ = lying_ && !opened;
     player.Play(part);
     tally_->operations += part.size();
-    tally_->Met("committed by a checkpoint", player.by_checkpoint() > 0);
+    player.Tell(tally_);
     tally_->Met("stopped by a fault", opened && !player.alive());
     if (opened && (lying_ || random_.OneIn(4))) player.Verify();
     if (lying_) tally_->Met("a lying device was found out", absl::IsDataLoss(player.last_error()));
