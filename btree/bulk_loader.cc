@@ -1,6 +1,7 @@
 #include "btree/bulk_loader.h"
 
 #include <algorithm>
+#include <compare>
 #include <cstring>
 #include <utility>
 
@@ -201,7 +202,7 @@ absl::Status BulkLoader::AppendRest(size_t level) {
 // that were there, and the loaded ones may have passed it. Makes another one if so.
 bool BulkLoader::PartSeam(const KeyParts& old_separator, KeyBuffer* separator) const {
   const KeyParts last{last_key_.view(), {}};
-  if (!limit_ || CompareKeys(old_separator, last) > 0) return false;
+  if (!limit_.has_value() || std::is_gt(CompareKeys(old_separator, last))) return false;
   const KeyParts limit{*limit_, {}};
   separator->Assign(limit, CommonPrefixBytes(last, limit) + 1);
   return true;

@@ -95,7 +95,7 @@ absl::Status Checkpointer::Commit(std::shared_ptr<const Version> version, Commit
   attempt.version = std::move(version);
   registry_->KeepUnpublished(attempt.version->epoch);
   bool fatal = false;
-  const absl::Status status = RunLocked(attempt, &fatal);
+  absl::Status status = RunLocked(attempt, &fatal);
   *record_end = attempt.record_end;
   if (attempt.durable) {
     *ending = CommitEnding::kCommitted;

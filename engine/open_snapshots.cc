@@ -37,7 +37,8 @@ absl::Status OpenSnapshots::Add(const std::shared_ptr<SharedVersion>& version, S
   snapshot.lsn = version->lsn();
   snapshot.epoch = version->epoch();
   version->number_ = snapshot.number;  // before anybody finds it here
-  entries_.emplace(snapshot.number, Entry{std::move(snapshot)});
+  const uint64_t number = snapshot.number;
+  entries_.emplace(number, Entry{std::move(snapshot)});
   return absl::OkStatus();
 }
 

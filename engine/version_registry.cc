@@ -29,8 +29,8 @@ void VersionKeeper::Release() {
   version_.reset();
 }
 
-VersionRegistry::VersionRegistry(std::shared_ptr<const Version> recovered, pager::PageCache* cache,
-                                 pager::GuardDomain* guards)
+VersionRegistry::VersionRegistry(const std::shared_ptr<const Version>& recovered,
+                                 pager::PageCache* cache, pager::GuardDomain* guards)
     : cache_(cache),
       guards_(guards),
       process_(ForkGeneration()),

@@ -64,7 +64,7 @@ class VersionKeeper {
 class VersionRegistry {
  public:
   // `recovered` is visible from the start; its epoch is kept for the last durable checkpoint.
-  VersionRegistry(std::shared_ptr<const Version> recovered, pager::PageCache* cache,
+  VersionRegistry(const std::shared_ptr<const Version>& recovered, pager::PageCache* cache,
                   pager::GuardDomain* guards);
 
   // The visible version. REQUIRES: a guard; good until it is left.

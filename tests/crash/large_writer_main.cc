@@ -177,12 +177,12 @@ absl::Status Compare(Database& database, uint64_t entries) {
 }
 
 absl::Status CompareEither(Database& database, uint64_t entries) {
-  const absl::Status before = Compare(database, 0);
+  absl::Status before = Compare(database, 0);
   if (before.ok()) {
     Say("before");
     return before;
   }
-  const absl::Status after = Compare(database, entries);
+  absl::Status after = Compare(database, entries);
   if (!after.ok()) {
     return absl::NotFoundError(
         absl::StrFormat("neither before (%s) nor after (%s)", MessageOf(before), MessageOf(after)));

@@ -77,7 +77,8 @@ class BulkLoaderSizesTest : public ::testing::TestWithParam<uint32_t> {
     while (rows.size() < count) {
       std::string key = stems[below(4)];
       if (below(3) == 0) key.resize(below(key.size() + 1));
-      key = (key + bytes(below(12))).substr(0, longest);
+      key += bytes(below(12));
+      key.resize(std::min(key.size(), longest));
       const size_t length = below(12) == 0 ? below(4 * GetParam()) : below(GetParam() / 16);
       rows[key] = std::string(length, static_cast<char>('a' + below(26)));
     }

@@ -255,7 +255,8 @@ TEST_F(CommandsTest, WhatDumpWritesLoadReads) {
   for (int i = 0; i < 256; ++i) {
     constexpr char kDigits[] = "0123456789abcdef";
     const std::string byte = {kDigits[i / 16], kDigits[i % 16]};
-    rows += R"({"key_hex":"6b)" + byte + R"(","value_hex":"2c)" + byte + "22\"}\n";
+    rows.append(R"({"key_hex":"6b)").append(byte);
+    rows.append(R"(","value_hex":"2c)").append(byte).append("22\"}\n");
   }
   Well({"load", db_, "--format", "jsonl"}, rows);
   const std::string tsv = Well({"dump", db_});

@@ -209,6 +209,7 @@ TEST_F(BulkLoaderTest, EndedItAnswersFailedPrecondition) {
   rolled_back.Rollback();
   BulkLoader moved = Begin();
   const BulkLoader taken = std::move(moved);
+  // NOLINTNEXTLINE(bugprone-use-after-move): what it answers then is the question.
   for (BulkLoader* const loader : {&committed, &rolled_back, &moved}) {
     EXPECT_TRUE(absl::IsFailedPrecondition(loader->Put("c", "1")));
     EXPECT_TRUE(absl::IsFailedPrecondition(loader->Commit().status()));

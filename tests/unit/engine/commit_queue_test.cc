@@ -165,6 +165,7 @@ TEST_F(CommitQueueTest, EveryoneIsAnswered) {
     }
   };
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) threads.emplace_back(work, t);
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(answered, uint64_t{kThreads} * kRounds);

@@ -51,7 +51,7 @@ Options SweepOptions(MemoryFileSystem* disk) {
 }
 
 // Lets `steps` changing calls through, then fails everything.
-std::function<absl::Status(const Call&)> DieAfter(std::shared_ptr<int64_t> steps) {
+std::function<absl::Status(const Call&)> DieAfter(const std::shared_ptr<int64_t>& steps) {
   return [steps](const Call& call) {
     if (call.kind == Call::Kind::kRead || call.kind == Call::Kind::kOpen) {
       return *steps < 0 ? absl::UnavailableError("the power is off") : absl::OkStatus();

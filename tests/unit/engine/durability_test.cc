@@ -16,7 +16,6 @@ namespace keel::testing {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 class DurabilityTest : public FailingDiskTest {
@@ -189,6 +188,7 @@ TEST_F(DurabilityThreadsTest, AThreadOfTheDatabaseCalls) {
 TEST_F(DurabilityThreadsTest, EveryCallbackOfManyThreadsComesOnceAndAlone) {
   int called = 0;  // no atomic: callbacks come one at a time
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       for (int n = 0; n < 200; ++n) {

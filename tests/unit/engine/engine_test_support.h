@@ -18,12 +18,12 @@
 
 #define KEEL_ASSERT_OK(expr)                                \
   do {                                                      \
-    const absl::Status keel_test_status = (expr);           \
+    const absl::Status& keel_test_status = (expr);          \
     ASSERT_TRUE(keel_test_status.ok()) << keel_test_status; \
   } while (false)
 #define KEEL_EXPECT_OK(expr)                                \
   do {                                                      \
-    const absl::Status keel_test_status = (expr);           \
+    const absl::Status& keel_test_status = (expr);          \
     EXPECT_TRUE(keel_test_status.ok()) << keel_test_status; \
   } while (false)
 

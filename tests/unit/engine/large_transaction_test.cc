@@ -13,8 +13,6 @@
 namespace keel::testing {
 namespace {
 
-using ::testing::HasSubstr;
-
 // checkpoint_log_bytes is 1 MiB.
 class LargeTransactionTest : public FailingDiskTest {
  protected:

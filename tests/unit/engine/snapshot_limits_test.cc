@@ -40,6 +40,7 @@ class SnapshotLimitsTest : public SimWorldTest {
 TEST_F(SnapshotLimitsTest, NothingIsLimitedByDefault) {
   Open();
   std::vector<Snapshot> snapshots;
+  snapshots.reserve(1000);
   for (int i = 0; i < 1000; ++i) snapshots.push_back(db_->GetSnapshot());
   Wait(absl::Hours(1000));
   KEEL_ASSERT_OK(db_->RunBackgroundWork());
@@ -320,6 +321,7 @@ TEST_F(SnapshotLimitsThreadsTest, ReadersAreRightOrExpired) {
   std::atomic<bool> stop = false;
   std::atomic<uint64_t> expired = 0;
   std::vector<std::thread> readers;
+  readers.reserve(3);
   for (int thread = 0; thread < 3; ++thread) {
     readers.emplace_back([&, thread] {
       while (!stop) {

@@ -171,6 +171,7 @@ TEST_F(TimeLimitThreadsTest, LimitsAmongManyThreads) {
   Open();
   std::atomic<uint64_t> committed = 0;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&, thread] {
       for (int n = 0; n < 100; ++n) {
