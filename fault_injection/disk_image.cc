@@ -30,13 +30,7 @@ const FileImage& DiskImage::file(InodeId inode) const {
   return found == files_.end() ? kEmpty : *found->second;
 }
 
-FileImage* DiskImage::MutableFile(InodeId inode) {
-  // A copy each time: other images may share the old one, and a copy is a few pointers.
-  auto copy = std::make_shared<FileImage>(file(inode));
-  FileImage* result = copy.get();
-  files_[inode] = std::move(copy);
-  return result;
-}
+FileImage* DiskImage::MutableFile(InodeId inode) { return files_[inode].Mutable(); }
 
 InodeId DiskImage::Find(const std::string& path) const {
   const auto found = names_.find(path);
@@ -83,8 +77,8 @@ void DiskImage::Settle() {
     if (image.blocks().empty()) continue;
     const uint64_t blocks = (image.size() + kBlockBytes - 1) / kBlockBytes;
     const bool whole = image.size() % kBlockBytes == 0;
-    if (image.blocks().rbegin()->first < blocks && whole) continue;
-    const uint64_t size = image.size();  // of the one that is about to be replaced
+    if (image.blocks().last() < blocks && whole) continue;
+    const uint64_t size = image.size();  // the image itself may be replaced
     MutableFile(inode)->Cut(size);
   }
 }

@@ -6,13 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <set>
 #include <span>
 #include <string>
 
 #include "fault_injection/effect.h"
 #include "fault_injection/file_image.h"
+#include "fault_injection/shared_value.h"
 
 namespace keel::fault_injection {
 
@@ -25,6 +25,7 @@ class DiskImage {
 
   // Nothing known of the inode: an empty file.
   const FileImage& file(InodeId inode) const;
+  // Good until this image is copied.
   FileImage* MutableFile(InodeId inode);
   // 0 if there is no such file.
   InodeId Find(const std::string& path) const;
@@ -40,7 +41,7 @@ class DiskImage {
   uint64_t Hash() const;
 
  private:
-  std::map<InodeId, std::shared_ptr<const FileImage>> files_;
+  std::map<InodeId, SharedValue<FileImage>> files_;
   std::map<std::string, InodeId> names_;
   std::set<std::string> directories_;
 };

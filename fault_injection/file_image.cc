@@ -18,19 +18,9 @@ uint64_t SizeShare(uint64_t size) { return Mix(size ^ 0x5151e5151e5151e5ULL); }
 
 }  // namespace
 
-BlockRef FileImage::GetBlock(uint64_t number) const {
-  const auto found = blocks_.find(number);
-  return found == blocks_.end() ? nullptr : found->second;
-}
-
 void FileImage::SetBlock(uint64_t number, BlockRef block) {
-  const auto [place, is_new] = blocks_.try_emplace(number);
-  hash_ += BlockShare(number, block) - BlockShare(number, place->second);
-  if (block == nullptr) {
-    blocks_.erase(place);
-  } else {
-    place->second = std::move(block);
-  }
+  hash_ += BlockShare(number, block);
+  hash_ -= BlockShare(number, blocks_.Set(number, std::move(block)));
 }
 
 void FileImage::SetSize(uint64_t size) {
@@ -42,9 +32,7 @@ void FileImage::Cut(uint64_t size) {
   SetSize(size);
   const uint64_t first = size / kBlockBytes;
   SetBlock(first, CutBlock(GetBlock(first), size % kBlockBytes));
-  while (!blocks_.empty() && blocks_.rbegin()->first > first) {
-    SetBlock(blocks_.rbegin()->first, nullptr);
-  }
+  while (!blocks_.empty() && blocks_.last() > first) SetBlock(blocks_.last(), nullptr);
 }
 
 size_t FileImage::Read(uint64_t offset, std::span<std::byte> out) const {

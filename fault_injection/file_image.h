@@ -3,14 +3,13 @@
 #ifndef KEEL_FAULT_INJECTION_FILE_IMAGE_H_
 #define KEEL_FAULT_INJECTION_FILE_IMAGE_H_
 
-#include <absl/container/btree_map.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 
 #include "fault_injection/block.h"
+#include "fault_injection/block_map.h"
 
 namespace keel::fault_injection {
 
@@ -20,9 +19,9 @@ class FileImage {
   // Two images with equal bytes have equal hashes. Blocks beyond the size count too.
   uint64_t hash() const { return hash_; }
   // By block number; those of zeros are left out.
-  const absl::btree_map<uint64_t, BlockRef>& blocks() const { return blocks_; }
+  const BlockMap& blocks() const { return blocks_; }
 
-  BlockRef GetBlock(uint64_t number) const;
+  BlockRef GetBlock(uint64_t number) const { return blocks_.Get(number); }
   void SetBlock(uint64_t number, BlockRef block);
 
   // Blocks and size are apart, as they are on a disk: SetSize grows or shrinks what readers see,
@@ -38,7 +37,7 @@ class FileImage {
  private:
   uint64_t size_ = 0;
   uint64_t hash_ = 0;
-  absl::btree_map<uint64_t, BlockRef> blocks_;
+  BlockMap blocks_;
 };
 
 }  // namespace keel::fault_injection

@@ -16,6 +16,9 @@ constexpr std::array kAlphabet = {
     Operation::kRollback, Operation::kCheckpoint, Operation::kFillLog,    Operation::kSnapshotOpen,
     Operation::kReopen,   Operation::kLoad};
 
+// A huge transaction has so many steps that each sequence which ends in one has its turn with some of them.
+constexpr uint64_t kHugeSlices = 16;
+
 // A page or two of keys.
 Shape SmallShape() {
   Shape shape = TinyShape();
@@ -56,6 +59,10 @@ std::string RunSequence(uint64_t seed, uint64_t number, Tally* tally) {
   options.script = SequenceOf(number, options.seed);
   options.after = 4;
   options.last_step_only = true;
+  if (options.script.back().operation == Operation::kHuge) {
+    options.slice = number % kHugeSlices;
+    options.slices = kHugeSlices;
+  }
   fault_injection::SimFileSystem world({.seed = seed});
   Player player(&world, options.shape, &options.history);
   player.Open();

@@ -52,6 +52,45 @@ TEST(FileImageTest, CutForgetsWhatLayBeyond) {
   EXPECT_EQ(bytes[kBlockBytes + 10], std::byte{0});
 }
 
+// Blocks far apart, so that not all of them are in one group of a block map.
+TEST(FileImageTest, ACopyStaysAsItWas) {
+  FileImage one;
+  for (uint64_t block = 0; block < 1000; block += 50) {
+    one.Write(block * kBlockBytes, Bytes(kBlockBytes, 'a'));
+  }
+  const FileImage before = one;
+  FileImage two = one;
+  one.Write(500 * kBlockBytes, Bytes(kBlockBytes, 'b'));
+  two.Cut(300 * kBlockBytes);
+  const auto first_byte = [](const FileImage& image, uint64_t block) {
+    std::vector<std::byte> byte(1);
+    return image.Read(block * kBlockBytes, byte) == 0 ? '-' : static_cast<char>(byte[0]);
+  };
+  EXPECT_EQ(first_byte(before, 500), 'a');
+  EXPECT_EQ(first_byte(one, 500), 'b');
+  EXPECT_EQ(first_byte(two, 500), '-');
+  EXPECT_EQ(first_byte(two, 250), 'a');
+  EXPECT_EQ(before.blocks().last(), 950U);
+  EXPECT_EQ(two.blocks().last(), 250U);
+  one.Write(500 * kBlockBytes, Bytes(kBlockBytes, 'a'));
+  EXPECT_EQ(one.hash(), before.hash());
+}
+
+TEST(DiskImageTest, ACopyStaysAsItWas) {
+  DiskImage one;
+  one.Apply({.kind = Effect::Kind::kSize, .inode = 1, .size = 10}, kAllSectors);
+  const DiskImage before = one;
+  DiskImage two = one;
+  one.MutableFile(1)->SetSize(20);
+  one.MutableFile(1)->SetSize(30);
+  two.MutableFile(2)->SetSize(40);
+  EXPECT_EQ(before.file(1).size(), 10U);
+  EXPECT_EQ(before.file(2).size(), 0U);
+  EXPECT_EQ(one.file(1).size(), 30U);
+  EXPECT_EQ(two.file(1).size(), 10U);
+  EXPECT_EQ(two.file(2).size(), 40U);
+}
+
 TEST(DiskImageTest, HashesTellNamesAndDirectoriesApart) {
   const auto with = [](const std::string& path, const std::string& directory) {
     DiskImage image;
