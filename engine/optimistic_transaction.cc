@@ -344,8 +344,8 @@ absl::StatusOr<Lsn> OptimisticTransaction::Commit(const WriteOptions& options) {
 absl::Status OptimisticTransaction::ValidateUpTo(pager::PageSource& pages, const TreeState& state,
                                                  CommitNumber number) {
   const TreeState& before = base_->state();
-  const auto winner = [&](std::optional<Epoch> born) {
-    return database_->commit_history().DescribeMaker(born, base_->number(), number);
+  const auto winner = [&, base = base_->number()](std::optional<Epoch> born) {
+    return database_->commit_history().DescribeMaker(born, base, number);
   };
   switch (isolation()) {
     case Isolation::kSerializable:
