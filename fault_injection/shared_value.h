@@ -16,10 +16,13 @@ class SharedValue {
 
   // To be changed; good until this object is copied.
   Value* Mutable() {
-    // The count alone, which is read without any order, would not say that another thread is done with reading; this
-    // copy's end does, since it counts down behind the other's.
-    { const std::shared_ptr<Value> ordered = value_; }
-    if (value_.use_count() > 1) value_ = std::make_shared<Value>(*value_);
+    if (value_.use_count() > 1) {
+      value_ = std::make_shared<Value>(*value_);
+    } else {
+      // The count is read without any order, so it does not say that another thread's reading is over; the end of one
+      // more copy does, since it counts down behind that thread's.
+      const std::shared_ptr<Value> ordered = value_;
+    }
     return value_.get();
   }
 
