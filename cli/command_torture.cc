@@ -155,6 +155,10 @@ class Watch {
 
 // Whether the campaign did its work: it met every rare state, if it was long enough.
 absl::Status JudgeCoverage(Campaign campaign, const Tally& tally) {
+  if (std::ranges::all_of(tally.recoveries, [](uint64_t count) { return count == 0; })) {
+    return AnswerNo(
+        absl::StrFormat("campaign %c had no time for a single recovery", CampaignLetter(campaign)));
+  }
   if (tally.cases - tally.cut_short < torture::CasesToMeetAll(campaign)) return absl::OkStatus();
   std::string never;
   for (const auto& [state, count] : tally.sometimes) {
@@ -230,7 +234,8 @@ void AddTortureCommand(Program& program) {
       [arguments] { return Torture(*arguments); });
   command.add_option("--campaign", arguments->campaigns,
                      "A crash at every step, B crashes within recoveries, C an error at every "
-                     "step, D every short sequence, E long random lives, F schedules; several as "
+                     "step, D every short sequence, E long random lives, F schedules, G commits as "
+                     "groups; several as "
                      "ABC, or all (default)");
   command.add_option("--seed", arguments->seed, "What all chance is drawn from (default: 1)");
   command.add_option("--seconds", arguments->seconds, "For all campaigns together (default: 60)");

@@ -248,6 +248,7 @@ void Player::Do(const Step& step) {
 void Player::Tell(Tally* tally) const {
   tally->Met("committed by a checkpoint", by_checkpoint_ > 0);
   tally->Met("bulk load committed", bulk_loads_ > 0);
+  tally->Met("checkpoint within a bulk load", checkpoints_in_loads_ > 0);
   if (shape_.optimistic) tally->Met("committed optimistically", optimistic_commits_ > 0);
 }
 

@@ -154,6 +154,7 @@ class Player {
   uint64_t by_checkpoint_ = 0;
   uint64_t optimistic_commits_ = 0;
   uint64_t bulk_loads_ = 0;
+  uint64_t checkpoints_in_loads_ = 0;
   bool checkpoint_unknown_ = false;
   std::string violation_;
   absl::Status last_error_;

@@ -91,7 +91,9 @@ void Player::Load() {
     const std::string value = RandomValue(random_.OneIn(6));
     if (!Judge("put into a bulk load", loader->Put(key, value))) return;
     working_.Put(kDefaultSpace, key, value);
-    if (random_.OneIn(60) && !Judge("checkpoint in a bulk load", db_->Checkpoint())) return;
+    if (!random_.OneIn(60)) continue;
+    if (!Judge("checkpoint in a bulk load", db_->Checkpoint())) return;
+    ++checkpoints_in_loads_;
   }
   if (random_.OneIn(5)) return loader->Rollback();
   BeginCommit(working_);

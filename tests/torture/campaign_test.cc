@@ -42,7 +42,13 @@ TEST(CampaignTest, ACaseIsCutShortWhenTimeIsUp) {
   for (const Campaign campaign : {Campaign::kCrash, Campaign::kNested, Campaign::kSoak}) {
     int asked = 0;
     Tally tally;
-    RunCase({campaign, testing::TestSeed(), 0, {}}, &tally, [&asked] { return ++asked > 3; });
+    // A life on a lying device may be over before.
+    for (uint64_t number = 0; number < 20 && asked < 4; ++number) {
+      asked = 0;
+      tally = Tally();
+      RunCase({campaign, testing::TestSeed(), number, {}}, &tally,
+              [&asked] { return ++asked > 3; });
+    }
     EXPECT_EQ(asked, 4) << CampaignName(campaign);
     EXPECT_EQ(tally.cut_short, 1U) << CampaignName(campaign);
     EXPECT_THAT(Describe(tally), ::testing::HasSubstr("1 cases cut short"));

@@ -382,7 +382,8 @@ TEST_F(IoFailureTest, R11_TheLastCommitOfAnIdleDatabaseCannotVanish) {
     Wait(absl::Seconds(1));
     KEEL_ASSERT_OK(db_->RunBackgroundWork());
   }
-  const auto image = disk_.Copy();
+  images_.push_back(disk_.Copy());
+  MemoryFileSystem* const image = images_.back().get();
   int spoilt = 0;
   for (const std::filesystem::path& path : image->Paths()) {
     std::vector<std::byte>& bytes = image->Bytes(path);
@@ -394,7 +395,7 @@ TEST_F(IoFailureTest, R11_TheLastCommitOfAnIdleDatabaseCannotVanish) {
   }
   ASSERT_EQ(spoilt, 1);
   db_.reset();
-  options_.file_system = image.get();
+  options_.file_system = image;
   EXPECT_TRUE(absl::IsDataLoss(TryOpen()));
 }
 
