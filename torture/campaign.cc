@@ -10,6 +10,7 @@
 #include "torture/crash_sweep.h"
 #include "torture/exhaustive.h"
 #include "torture/fault_case.h"
+#include "torture/group_case.h"
 #include "torture/schedule.h"
 #include "torture/soak.h"
 
@@ -84,6 +85,7 @@ size_t StepsOf(const Case& what) {
       return 4000;
     case Campaign::kExhaustive:
     case Campaign::kSchedule:
+    case Campaign::kGroups:
       return 0;
   }
   return 0;
@@ -196,6 +198,8 @@ std::string_view CampaignName(Campaign campaign) {
       return "soak";
     case Campaign::kSchedule:
       return "schedules";
+    case Campaign::kGroups:
+      return "commits as groups";
   }
   return "unknown";
 }
@@ -219,6 +223,7 @@ uint64_t CasesToMeetAll(Campaign campaign) {
       return 900;
     case Campaign::kSoak:
     case Campaign::kSchedule:
+    case Campaign::kGroups:
       return 100;
   }
   return 0;
@@ -238,6 +243,8 @@ void RunCase(const Case& what, Tally* tally, const Stop& stop) {
       return RunLife(what, tally, stop);
     case Campaign::kSchedule:
       return Report(what, TinyShape(), "", RunSchedule(what.seed, what.number, tally), tally);
+    case Campaign::kGroups:
+      return Report(what, TinyShape(), "", RunGroups(SeedOf(what), tally, stop), tally);
   }
 }
 

@@ -22,10 +22,11 @@ enum class Campaign : uint8_t {
   kExhaustive,  // D: every sequence of up to four operations
   kSoak,        // E: long lives with random faults, kills and power cuts
   kSchedule,    // F: one thread stopped at every I/O step while another works
+  kGroups,      // G: threads that commit as groups, then power cut at every I/O step
 };
-inline constexpr std::array kCampaigns = {Campaign::kCrash, Campaign::kNested,
-                                          Campaign::kFault, Campaign::kExhaustive,
-                                          Campaign::kSoak,  Campaign::kSchedule};
+inline constexpr std::array kCampaigns = {
+    Campaign::kCrash, Campaign::kNested,   Campaign::kFault, Campaign::kExhaustive,
+    Campaign::kSoak,  Campaign::kSchedule, Campaign::kGroups};
 char CampaignLetter(Campaign campaign);
 std::string_view CampaignName(Campaign campaign);
 std::optional<Campaign> CampaignOf(char letter);
