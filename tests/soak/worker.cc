@@ -98,7 +98,7 @@ absl::Status Worker::Transfer(Concurrency concurrency) {
   const uint64_t seed = random_.Next();
   const Durability durability = random_.OneIn(2) ? Durability::kSync : Durability::kAsync;
   uint64_t attempts = 0;
-  const absl::Status status = task_.database->Transact(
+  absl::Status status = task_.database->Transact(
       [&](Transaction& transaction) {
         ++attempts;
         fault_injection::SeededRandom random(seed);
