@@ -127,7 +127,7 @@ absl::Status Worker::Touch() {
     KEEL_ASSIGN_OR_RETURN(const PinnedValue before, task_.database->Get(key));
     KEEL_ASSIGN_OR_RETURN(const int64_t balance, Balance(before.view()));
     const auto padding = static_cast<char>('a' + random_.Below(26));
-    const absl::Status put =
+    absl::Status put =
         task_.database->PutIf(key, before.view(), AccountValue(balance, padding), {durability})
             .status();
     if (!absl::IsAborted(put)) return put;
