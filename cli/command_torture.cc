@@ -235,8 +235,7 @@ void AddTortureCommand(Program& program) {
   command.add_option("--campaign", arguments->campaigns,
                      "A crash at every step, B crashes within recoveries, C an error at every "
                      "step, D every short sequence, E long random lives, F schedules, G commits as "
-                     "groups; several as "
-                     "ABC, or all (default)");
+                     "groups; several as ABC, or all (default)");
   command.add_option("--seed", arguments->seed, "What all chance is drawn from (default: 1)");
   command.add_option("--seconds", arguments->seconds, "For all campaigns together (default: 60)");
   command.add_option("--cases", arguments->cases,

@@ -350,7 +350,12 @@ void GroupCase::CutPower(const Durability& durability, const GroupBounds& bounds
         ++tally_->images[static_cast<size_t>(choice.strategy)][static_cast<size_t>(profile)];
         ++tally_->recoveries[1];
         absl::StatusOr<Held> held = Recover(image);
-        if (!held.ok()) return Fail(absl::StrFormat("recovery, event %d", event), held.status());
+        if (!held.ok()) {
+          return Fail(
+              absl::StrFormat("recovery, event %d, strategy %s, profile %s", event,
+                              CrashStrategyName(choice.strategy), CrashProfileName(profile)),
+              held.status());
+        }
         place->second = *std::move(held);
       }
       absl::MutexLock lock(&mutex_);

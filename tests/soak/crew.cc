@@ -42,8 +42,9 @@ absl::Status Crew::Stop(absl::Duration patience) {
   const absl::Time end = absl::Now() + patience;
   absl::Status status;
   for (const std::unique_ptr<Worker>& worker : workers_) {
-    while (!worker->done() && absl::Now() < end) absl::SleepFor(absl::Milliseconds(1));
-    if (!worker->done()) return absl::DeadlineExceededError("a thread does not end");
+    if (!worker->WaitUntilDone(end - absl::Now())) {
+      return absl::DeadlineExceededError("a thread does not end");
+    }
     status.Update(worker->status());
   }
   workers_.clear();

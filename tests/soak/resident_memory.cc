@@ -1,9 +1,8 @@
 #include "tests/soak/resident_memory.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <fstream>
+#include <string>
 
 namespace keel::testing {
 namespace {
@@ -17,11 +16,12 @@ uint64_t Median(std::vector<uint64_t> samples) {
 }  // namespace
 
 uint64_t ResidentBytes() {
-  std::ifstream file("/proc/self/statm");
-  uint64_t pages = 0;
-  uint64_t resident = 0;
-  file >> pages >> resident;
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  std::ifstream file("/proc/self/status");
+  for (std::string word; file >> word;) {
+    uint64_t kibibytes = 0;
+    if (word == "VmRSS:" && file >> kibibytes) return kibibytes << 10;
+  }
+  return 0;
 }
 
 uint64_t MemoryTrend::peak() const {

@@ -53,7 +53,7 @@ void Worker::Live() {
     ++(reads ? task_.figures->reads : task_.figures->writes);
     RaiseTo(NowNs() - begun_ns_, &task_.figures->longest_ns);
   }
-  done_.store(true, std::memory_order_release);
+  done_.Notify();
 }
 
 uint64_t Worker::AnyAccount() {

@@ -3,6 +3,7 @@
 #ifndef KEEL_TESTS_SOAK_WORKER_H_
 #define KEEL_TESTS_SOAK_WORKER_H_
 
+#include <absl/synchronization/notification.h>
 #include <keel/keel.h>
 
 #include <array>
@@ -47,7 +48,11 @@ class Worker {
   ~Worker();
 
   // Any thread may ask.
-  bool done() const { return done_.load(std::memory_order_acquire); }
+  bool done() const { return done_.HasBeenNotified(); }
+  // Whether it has ended within that time.
+  bool WaitUntilDone(absl::Duration patience) const {
+    return done_.WaitForNotificationWithTimeout(patience);
+  }
   // How long the operation under way has taken so far; zero once it has ended.
   absl::Duration stalled() const;
   const Task& task() const { return task_; }
@@ -66,7 +71,7 @@ class Worker {
   fault_injection::SeededRandom random_;
   std::string label_;
   std::atomic<int64_t> begun_ns_;  // the operation under way
-  std::atomic<bool> done_{false};
+  absl::Notification done_;
   absl::Status status_;
   std::thread thread_;  // last: it uses all of the above
 };

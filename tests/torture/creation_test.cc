@@ -11,7 +11,7 @@ namespace keel::torture {
 namespace {
 
 // In campaigns these few steps are a small part of what each workload has.
-TEST(CreationTest, R12_EveryStepOfIt) {
+TEST(CreationTest, G2_EveryStepOfIt) {
   Tally tally;
   CrashSweepOptions options;
   options.shape = TinyShape();
