@@ -53,7 +53,7 @@ absl::StatusOr<std::shared_ptr<engine::ExclusiveTransaction>> BeginExclusive(
 }
 
 // Attempts of Transact before it takes the writer lock for the whole of one.
-constexpr int kOptimisticAttempts = 8;
+constexpr int kOptimisticAttempts = 4;
 constexpr absl::Duration kFirstPause = absl::Microseconds(50);
 
 enum class Ending : uint8_t {

@@ -131,9 +131,10 @@ absl::Status Database::Impl::Usable() const {
 
 // --- the writer ---
 
-absl::Status Database::Impl::AcquireWriter(absl::Duration timeout, std::string_view label) {
+absl::Status Database::Impl::AcquireWriter(absl::Duration timeout, std::string_view label,
+                                           engine::WriterLock::Use use) {
   KEEL_RETURN_IF_ERROR(CheckCommitsTaken());
-  KEEL_RETURN_IF_ERROR(writer_lock_.Acquire(timeout, label));
+  KEEL_RETURN_IF_ERROR(writer_lock_.Acquire(timeout, label, use));
   absl::Status status = CheckCommitsTaken();
   if (status.ok()) status = WaitForLogRoom();
   if (!status.ok()) {

@@ -121,7 +121,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // A commit by whoever leads the queue (engine/group_commit.cc). Waits at most `timeout` for the writer lock.
   absl::StatusOr<Lsn> CommitThroughQueue(engine::CommitQueue::Member* member,
                                          absl::Duration timeout);
-  absl::Status AcquireWriter(absl::Duration timeout, std::string_view label);
+  absl::Status AcquireWriter(absl::Duration timeout, std::string_view label,
+                             engine::WriterLock::Use use = engine::WriterLock::Use::kTransaction);
   void ReleaseWriter();
   engine::WriterLock& writer_lock() { return writer_lock_; }
   // What the running transaction has built so far.

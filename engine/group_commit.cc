@@ -47,7 +47,8 @@ absl::StatusOr<Lsn> Database::Impl::CommitThroughQueue(Member* member, absl::Dur
     case CommitQueue::Turn::kLead:
       break;
   }
-  const absl::Status acquired = AcquireWriter(deadline - Now(), member->label());
+  const absl::Status acquired =
+      AcquireWriter(deadline - Now(), member->label(), engine::WriterLock::Use::kCommits);
   if (!acquired.ok()) {
     commit_queue_->Leave(member);
     return acquired;

@@ -15,20 +15,22 @@ constexpr absl::Duration kExpireAgain = absl::Milliseconds(10);
 
 }  // namespace
 
-absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label) {
+absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label, Use use) {
   absl::MutexLock lock(&mutex_);
   if (Overdue(clock_->Now())) ExpireHolder();
   if (!failure_.ok()) return failure_;
   const uint64_t self = ThisThreadToken();
-  if (!held_ && waiters_.empty()) {
-    Hold(self, label);
+  if (!held_) {
+    KEEL_CHECK(Waiting() == 0);  // W1
+    Hold(self, label, use);
     return absl::OkStatus();
   }
-  if (held_ && owner_ == self) return OwnerWaits();
+  if (owner_ == self) return OwnerWaits();
   Waiter waiter{.thread = self, .label = label, .granted = {}};
-  waiters_.push_back(&waiter);
+  std::list<Waiter*>& line = use == Use::kCommits ? commits_ : transactions_;
+  line.push_back(&waiter);
   absl::Status status = Wait(waiter, timeout);
-  if (!status.ok()) waiters_.remove(&waiter);
+  if (!status.ok()) line.remove(&waiter);
   return status;
 }
 
@@ -79,11 +81,12 @@ absl::Status WriterLock::Timeout(absl::Duration waited) const {
                     "waited %s for the writer lock: it is held by %s for %s, and %d wait for it; "
                     "raise lock_timeout, or end that transaction",
                     absl::FormatDuration(waited), HolderName(),
-                    absl::FormatDuration(clock_->Now() - since_), waiters_.size());
+                    absl::FormatDuration(clock_->Now() - since_), Waiting());
 }
 
-void WriterLock::Hold(uint64_t owner, std::string_view label) {
+void WriterLock::Hold(uint64_t owner, std::string_view label, Use use) {
   held_ = true;
+  use_ = use;
   owner_ = owner;
   label_ = label;
   since_ = clock_->Now();
@@ -97,12 +100,31 @@ void WriterLock::Release() {
   held_ = false;
   owner_ = 0;
   expire_ = nullptr;
-  if (waiters_.empty()) return;
-  Waiter* const next = waiters_.front();
-  waiters_.pop_front();
-  Hold(next->thread, next->label);
-  next->has_lock = true;
-  next->granted.Signal();
+  const Use next = NextUse(clock_->Now() - since_);
+  std::list<Waiter*>& line = next == Use::kCommits ? commits_ : transactions_;
+  if (line.empty()) return;
+  Waiter* const waiter = line.front();
+  line.pop_front();
+  Hold(waiter->thread, waiter->label, next);
+  waiter->has_lock = true;
+  waiter->granted.Signal();
+}
+
+WriterLock::Use WriterLock::NextUse(absl::Duration held) {
+  if (use_ == Use::kCommits) {
+    transactions_time_left_ = held;
+    return transactions_.empty() ? Use::kCommits : Use::kTransaction;
+  }
+  transactions_time_left_ -= held;
+  const bool commits = transactions_time_left_ <= absl::ZeroDuration() || transactions_.empty();
+  return commits && !commits_.empty() ? Use::kCommits : Use::kTransaction;
+}
+
+size_t WriterLock::Waiting() const { return transactions_.size() + commits_.size(); }
+
+void WriterLock::WakeAll() {
+  for (Waiter* const waiter : transactions_) waiter->granted.Signal();
+  for (Waiter* const waiter : commits_) waiter->granted.Signal();
 }
 
 absl::Status WriterLock::RefuseOwner() {
@@ -120,7 +142,7 @@ void WriterLock::SetLimit(absl::Duration limit, Expire expire) {
   absl::MutexLock lock(&mutex_);
   limit_at_ = clock_->Now() + limit;
   expire_ = std::move(expire);
-  for (Waiter* waiter : waiters_) waiter->granted.Signal();
+  WakeAll();
 }
 
 void WriterLock::SetOwner() {
@@ -132,7 +154,7 @@ void WriterLock::Fail(absl::Status status) {
   absl::MutexLock lock(&mutex_);
   if (!failure_.ok()) return;
   failure_ = std::move(status);
-  for (Waiter* waiter : waiters_) waiter->granted.Signal();
+  WakeAll();
 }
 
 }  // namespace keel::engine

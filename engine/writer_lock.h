@@ -1,6 +1,8 @@
-// The writer lock: one holder, first come first served, with a time limit and a name for the holder.
+// The writer lock: one holder, a fair order, with a time limit and a name for the holder.
 //
-// W1  Granted in the order of Acquire; whoever releases it grants it to the next in line, so that nobody overtakes.
+// W1  Those who want it for a transaction and those who want it for the commits of the queue take turns: one who has
+//     commits, then transactions for as long as that one had it, at least one. Among themselves they have it in the
+//     order of Acquire. Whoever releases it grants it, so that nobody overtakes.
 // W2  Whoever uses the holder's transaction is its owner, and is refused rather than left to wait for itself.
 // W3  A holder over its time limit is ended by whoever wants the lock, its owner included.
 
@@ -28,12 +30,17 @@ class WriterLock {
   // Ends the holder's transaction unless a call of it is running; true: done, or it was over already.
   using Expire = std::function<bool()>;
 
+  // What for. Were there one line for all, then commits, which many wait for together and which take microseconds, would
+  // stand behind every transaction that waits, and optimistic ones would be out of date when their turn came.
+  enum class Use : uint8_t { kTransaction, kCommits };
+
   explicit WriterLock(io::Clock* clock) : clock_(clock) {}
 
   // Waits its turn, at most `timeout`. `label` names the holder to others (copied). DeadlineExceeded says who
   // holds it and for how long; FailedPrecondition: the calling thread uses the holder's transaction itself; or the
   // status given to Fail.
-  absl::Status Acquire(absl::Duration timeout, std::string_view label) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Acquire(absl::Duration timeout, std::string_view label, Use use = Use::kTransaction)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);
   // For who waits for another thread that waits for the lock: the answers that Acquire would give.
   absl::Status RefuseOwner() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -65,17 +72,25 @@ class WriterLock {
   absl::Status OwnerWaits() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Timeout(absl::Duration waited) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string HolderName() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Hold(uint64_t owner, std::string_view label) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whose turn it is; `held`: how long the last one had it.
+  Use NextUse(absl::Duration held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Hold(uint64_t owner, std::string_view label, Use use) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t Waiting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WakeAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   io::Clock* clock_;
   mutable absl::Mutex mutex_;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
+  Use use_ ABSL_GUARDED_BY(mutex_) = Use::kTransaction;
   uint64_t owner_ ABSL_GUARDED_BY(mutex_) = 0;  // the token of its thread
   std::string label_ ABSL_GUARDED_BY(mutex_);
   absl::Duration since_ ABSL_GUARDED_BY(mutex_);
   absl::Duration limit_at_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
   Expire expire_ ABSL_GUARDED_BY(mutex_);
-  std::list<Waiter*> waiters_ ABSL_GUARDED_BY(mutex_);
+  std::list<Waiter*> transactions_ ABSL_GUARDED_BY(mutex_);
+  std::list<Waiter*> commits_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration transactions_time_left_
+      ABSL_GUARDED_BY(mutex_);  // until it is the turn of commits
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };
 

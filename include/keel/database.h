@@ -117,7 +117,7 @@ class Database : public Reader {
   absl::StatusOr<Transaction> Begin(const TransactionOptions& options = {});
   // Runs `work` in a transaction and commits it if that returns OK, else rolls back and returns its status. Conflicts
   // (Aborted) are tried again, each time behind the commit that won and after a growing pause; Unknown never is. After
-  // eight attempts, or when its reads and writes outgrow the memory for them, it runs in an exclusive transaction: so
+  // four attempts, or when its reads and writes outgrow the memory for them, it runs in an exclusive transaction: so
   // `work` may run several times, must do all its writing through the transaction it is given, and must not wait
   // for another thread that writes.
   absl::Status Transact(absl::FunctionRef<absl::Status(Transaction&)> work,

@@ -1,5 +1,6 @@
 // Commits that wait for the writer together are applied and logged as one group, and each gets its own answer.
 
+#include <absl/strings/str_format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -185,6 +186,42 @@ TEST_F(GroupCommitTest, G9_OptimisticTransactionsOfOneGroupConflict) {
   for (size_t i = 1; i < answers.size(); ++i)
     EXPECT_TRUE(absl::IsAborted(answers[i])) << answers[i];
   EXPECT_EQ(GetText(*db_, "n"), "1");
+}
+
+// Returns once so many threads wait for the writer lock; the calling one holds it.
+void AwaitWaiters(Database* database, int count) {
+  const std::string told = absl::StrFormat("and %d wait for it", count + 1);  // who asks waits too
+  std::string message;
+  while (message.find(told) == std::string::npos) {
+    std::thread([&] {
+      message =
+          std::string(database->Begin({.lock_timeout = absl::ZeroDuration()}).status().message());
+    }).join();
+  }
+}
+
+// However many transactions wait, all commits that wait go between the first two of them.
+TEST_F(GroupCommitTest, W1_CommitsNeedNotWaitForEveryTransaction) {
+  absl::StatusOr<Transaction> holder = db_->Begin();
+  KEEL_ASSERT_OK(holder.status());
+  std::vector<std::string> seen(3);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < seen.size(); ++i) {
+    threads.emplace_back([&, i] {
+      absl::StatusOr<Transaction> begun = db_->Begin();
+      KEEL_ASSERT_OK(begun.status());
+      seen[i] = GetText(*begun, "a") + GetText(*begun, "b") + GetText(*begun, "c");
+    });
+    AwaitWaiters(db_.get(), static_cast<int>(i) + 1);
+  }
+  for (const char* key : {"a", "b", "c"}) {
+    threads.emplace_back([&, key] { KEEL_EXPECT_OK(db_->Put(key, key)); });
+    while (db_->Stats().commits.waiting + seen.size() != threads.size()) std::this_thread::yield();
+  }
+  AwaitWaiters(db_.get(), 4);
+  holder->Rollback();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(seen, ::testing::Each("abc"));
 }
 
 TEST_F(GroupCommitTest, OneWhoseTimeIsOverWhileItWaitsIsNotCommitted) {

@@ -72,18 +72,18 @@ TEST_F(WriterLockTest, AThreadIsNotTakenForOneThatHasEnded) {
   }
 }
 
-TEST_F(WriterLockTest, FirstComeFirstServed) {
-  KEEL_ASSERT_OK(lock_.Acquire(kForever, "first"));
-  std::vector<int> order;
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 5; ++i) {
-    threads.emplace_back([&, i] {
-      KEEL_EXPECT_OK(lock_.Acquire(kForever, "waiter"));
-      order.push_back(i);
+// Several threads that get in line one after the other, and tell the order in which they have it.
+class WriterLineTest : public WriterLockTest {
+ protected:
+  void GetInLine(WriterLock::Use use, char name, absl::Duration hold = absl::ZeroDuration()) {
+    threads_.emplace_back([this, use, name, hold] {
+      KEEL_EXPECT_OK(lock_.Acquire(kForever, "waiter", use));
+      order_ += name;
+      clock_.Sleep(hold);
       lock_.Release();
     });
     // Until it waits: the error of one that does not says how many do.
-    const std::string wanted = absl::StrFormat("and %d wait", i + 2);
+    const std::string wanted = absl::StrFormat("and %d wait", threads_.size() + 1);
     std::string message;
     while (message.find(wanted) == std::string::npos) {
       std::thread([&] {
@@ -91,9 +91,38 @@ TEST_F(WriterLockTest, FirstComeFirstServed) {
       }).join();
     }
   }
-  lock_.Release();
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4}));
+  std::string LetThemGo() {
+    lock_.Release();
+    for (std::thread& thread : threads_) thread.join();
+    return order_;
+  }
+
+ private:
+  std::vector<std::thread> threads_;
+  std::string order_;  // of who has the lock
+};
+
+TEST_F(WriterLineTest, W1_FirstComeFirstServed) {
+  KEEL_ASSERT_OK(lock_.Acquire(kForever, "first"));
+  for (const char name : {'a', 'b', 'c', 'd', 'e'}) GetInLine(WriterLock::Use::kTransaction, name);
+  EXPECT_EQ(LetThemGo(), "abcde");
+}
+
+TEST_F(WriterLineTest, W1_TransactionsAndCommitsTakeTurns) {
+  KEEL_ASSERT_OK(lock_.Acquire(kForever, "first", WriterLock::Use::kTransaction));
+  for (const char name : {'a', 'b', 'c', 'd'}) GetInLine(WriterLock::Use::kTransaction, name);
+  for (const char name : {'X', 'Y'}) GetInLine(WriterLock::Use::kCommits, name);
+  EXPECT_EQ(LetThemGo(), "XaYbcd");
+}
+
+TEST_F(WriterLineTest, W1_TransactionsHaveItAsLongAsCommitsHad) {
+  KEEL_ASSERT_OK(lock_.Acquire(kForever, "first", WriterLock::Use::kTransaction));
+  for (const char name : {'a', 'b', 'c', 'd'}) {
+    GetInLine(WriterLock::Use::kTransaction, name, absl::Milliseconds(4));
+  }
+  GetInLine(WriterLock::Use::kCommits, 'X', absl::Milliseconds(10));
+  GetInLine(WriterLock::Use::kCommits, 'Y');
+  EXPECT_EQ(LetThemGo(), "XabcYd");
 }
 
 TEST_F(WriterLockTest, AHolderOverItsLimitIsEndedByWhoeverWantsIt) {
