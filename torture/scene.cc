@@ -39,6 +39,11 @@ Scene::Scene(uint64_t seed, Act carrier, Act intruder, Tally* tally)
       tally_(tally),
       world_({.seed = seed, .keep_trace = false}) {}
 
+void Scene::Met(const std::string& rare_state, bool met) {
+  absl::MutexLock lock(&mutex_);
+  tally_->Met(rare_state, met);
+}
+
 std::string Scene::violation() {
   absl::MutexLock lock(&mutex_);
   return violation_;
@@ -95,8 +100,8 @@ void Scene::Meet(const Call&) {
     seen = intruder_steps_.load();
     done = intruder_done_.WaitForNotificationWithTimeout(kStuck);
   }
-  tally_->Met("one thread did all its work while the other was stopped", done);
-  tally_->Met("one thread had to wait for the stopped one", !done);
+  Met("one thread did all its work while the other was stopped", done);
+  Met("one thread had to wait for the stopped one", !done);
   if (done) CutPower();
 }
 

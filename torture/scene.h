@@ -86,6 +86,8 @@ class Scene {
   void CutPower();
   void Recover(fault_injection::DiskImage image, const History& history, uint64_t seed);
   void Fail(std::string_view what, const absl::Status& status = {}) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Either thread may have met it.
+  void Met(const std::string& rare_state, bool met) ABSL_LOCKS_EXCLUDED(mutex_);
   std::string violation() ABSL_LOCKS_EXCLUDED(mutex_);
 
   fault_injection::SeededRandom random_;
@@ -93,7 +95,7 @@ class Scene {
   const Act carrier_;
   const Act intruder_;
   std::optional<uint64_t> step_;  // at which the carrier is stopped
-  Tally* const tally_;
+  Tally* const tally_;            // its rare states by way of Met
   fault_injection::SimFileSystem world_;
   Ledger ledger_;
   std::unique_ptr<Database> db_;

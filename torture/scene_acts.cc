@@ -87,10 +87,10 @@ void Scene::CommitOptimistically(SeededRandom& random) {
     }
     const bool expired = absl::IsDeadlineExceeded(status) && expiries_ > 0;
     if (!absl::IsAborted(status) && !expired) return Fail("commit optimistically", status);
-    if (expired) tally_->Met("an optimistic transaction had expired", true);
+    if (expired) Met("an optimistic transaction had expired", true);
     lost = true;
   }
-  tally_->Met("an optimistic commit lost to another one", lost);
+  Met("an optimistic commit lost to another one", lost);
 }
 
 // What a snapshot shows is one committed state, the same however often it is read, until it expires.
@@ -104,7 +104,7 @@ void Scene::ReadSnapshot(const Snapshot& snapshot) {
           return absl::OkStatus();
         });
     if (absl::IsDeadlineExceeded(status) && expiries_ > 0) {
-      return tally_->Met("a snapshot had expired when it was read", true);
+      return Met("a snapshot had expired when it was read", true);
     }
     if (!status.ok()) return Fail("read a snapshot", status);
     if (n == 0) first = state.hash();
