@@ -34,7 +34,7 @@ CommitQueue::Group CommitQueue::TakeGroup(Member* leader) {
        at != line_.end() && group.size() < kMembersMax && bytes < group_bytes_max_;) {
     Member* const member = *at;
     const bool fits = bytes + member->bytes() <= group_bytes_max_;
-    if (!fits || member->waits_for_disk() != leader->waits_for_disk()) {
+    if (!fits || member->durability() != leader->durability()) {
       ++at;
       continue;
     }

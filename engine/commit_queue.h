@@ -6,8 +6,8 @@
 //
 //   Q1  A member is answered exactly once, by who leads it, or leaves before it was taken.
 //   Q2  While the queue has members that were not taken, the first of them leads, and no other.
-//   Q3  Members of one group are all to be durable when they are answered, or none of them: a commit that waits for
-//       the disk must not be seen before it is on it, and a group is seen as one.
+//   Q3  Members of one group ask for the same durability: a group is seen as one, and a commit that waits for the disk
+//       must not be seen before it is on it, nor one wait for the disk that need not.
 //   Q4  Nobody is overtaken without end: who is first leads, whatever others may go together with.
 
 #ifndef KEEL_ENGINE_COMMIT_QUEUE_H_
@@ -47,7 +47,6 @@ class CommitQueue {
 
     absl::Status Apply() const { return apply_(); }
     Durability durability() const { return durability_; }
-    bool waits_for_disk() const { return durability_ == Durability::kSync; }
     size_t bytes() const { return bytes_; }
     std::string_view label() const { return label_; }
 

@@ -33,6 +33,7 @@ absl::Status Database::Impl::CheckRunning() const {
 }
 
 void Database::Impl::Stop(const absl::Status& reason) {
+  registry_.Freeze();  // before anyone is told
   if (!health_.Stop(reason)) return;
   writer_lock_.Fail(CheckRunning());
   storage_->cache->StopWriting(reason, checkpointer_.epoch());

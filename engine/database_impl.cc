@@ -241,19 +241,21 @@ absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
     background_->NoteCommit();
     return status;
   }
-  if (const absl::Status log = storage_->log->failure(); !log.ok()) {
-    Stop(log);
-    return MakeStatus(absl::StatusCode::kUnknown,
-                      "the log failed while this commit was on its way (%s)", MessageOf(log));
-  }
-  registry_.AdvanceVisible(lsn);
+  StopOnFailure();
+  if (!registry_.AdvanceUndurable(lsn)) return StoppedOnTheWay();
   if (durability == Durability::kNone) return absl::OkStatus();
   if (LagsTooFar(lsn)) {
     async_waits_.fetch_add(1, std::memory_order_relaxed);
-    return FlushThrough(lsn);
+    return FlushThrough(lsn).ok() ? absl::OkStatus() : StoppedOnTheWay();  // it has been seen
   }
   background_->NoteAsync(lsn);
   return absl::OkStatus();
+}
+
+absl::Status Database::Impl::StoppedOnTheWay() const {
+  return MakeStatus(absl::StatusCode::kUnknown,
+                    "the database stopped while this commit was on its way: %s",
+                    MessageOf(CheckRunning()));
 }
 
 absl::Status Database::Impl::FinishReading(Lsn base, Durability durability) {

@@ -151,6 +151,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Status AwaitWinner();
   // Steps 6 to 8 for what is published.
   absl::Status FinishCommit(Lsn lsn, Durability durability);
+  // Unknown, of a commit that was handed over, or has been seen.
+  absl::Status StoppedOnTheWay() const;
   // For a commit without changes: what it has read, up to `base`, is as durable as was asked for.
   absl::Status FinishReading(Lsn base, Durability durability);
 
@@ -185,6 +187,9 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   const Options& options() const { return options_; }
   engine::Storage& storage() { return *storage_; }
   // Of the memory: for what optimistic transactions have read and written.
+  // Of one exclusive transaction: each keeps the roots of its moment and the pages that died since.
+  static constexpr uint64_t kMemoryOfSavepoint = 16 << 10;
+  size_t savepoints_max() const { return options_.memory_bytes / kMemoryOfSavepoint; }
   engine::MemoryShare& optimistic_share() { return optimistic_share_; }
   engine::VersionRegistry& registry() { return registry_; }
   engine::CommitHistory& commit_history() { return commit_history_; }
@@ -251,6 +256,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   void NoteGroup(const engine::CommitQueue::Group& going);
   void CommitAlone(engine::CommitQueue::Member* member);
   void FinishGroup(const engine::CommitQueue::Group& group);
+  absl::Status AfterFailedFlush(Lsn lsn);
 
   // Aborted: in the working state the key has another value.
   absl::Status Expect(Keyspace keyspace, std::string_view key,

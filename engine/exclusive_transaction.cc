@@ -56,7 +56,8 @@ absl::Status ExclusiveTransaction::Write(Keyspace keyspace, Operation operation)
 
 Savepoint ExclusiveTransaction::SetSavepoint() {
   absl::MutexLock lock(&mutex_);
-  if (!Enter().ok()) return Savepoint{0};  // RollbackTo will refuse it
+  // RollbackTo will refuse it, and say why.
+  if (!Enter().ok() || savepoints_.size() >= database_->savepoints_max()) return Savepoint{0};
   const uint64_t id = next_savepoint_++;
   TransactionLog& log = database_->transaction_log();
   savepoints_.push_back({id, log.position()});
@@ -76,7 +77,7 @@ absl::Status ExclusiveTransaction::RollbackTo(Savepoint savepoint) {
   const auto found = std::find_if(savepoints_.begin(), savepoints_.end(),
                                   [&](const SavepointMark& s) { return s.id == savepoint.id; });
   if (found == savepoints_.end()) {
-    return StaleSavepoint();
+    return NoSuchSavepoint(savepoint);
   }
   TransactionLog& log = database_->transaction_log();
   Operation operation;

@@ -169,26 +169,31 @@ void Database::Impl::CommitAlone(Member* member) {
 void Database::Impl::FinishGroup(const Group& group) {
   const Lsn end = working_lsn_;
   writer_lock_.Release();
-  bool wait = false;
-  Durability durability = Durability::kNone;
-  for (const Member* const member : group) {
-    if (member->durable) continue;
-    wait |= member->answer.ok() || absl::IsAborted(member->answer.status());
-    durability = std::min(durability, member->durability());
-  }
   // Who was refused for what is in the way is answered once that is as durable as the change would have been.
-  const absl::Status finished = wait ? FinishCommit(end, durability) : absl::OkStatus();
+  const auto waits = [](const Member* member) {
+    return !member->durable && (member->answer.ok() || absl::IsAborted(member->answer.status()));
+  };
+  if (std::ranges::none_of(group, waits)) return;
+  const Durability durability = group.front()->durability();
+  const absl::Status finished = FinishCommit(end, durability);
   if (finished.ok()) return;
   const absl::Status stopped = CheckRunning();
   for (Member* const member : group) {
-    if (member->durable) continue;
-    if (!member->answer.ok() && !absl::IsAborted(member->answer.status())) continue;
+    if (!waits(member)) continue;
     if (member->logged) {
-      member->answer = finished;
+      member->answer =
+          durability == Durability::kSync ? AfterFailedFlush(*member->answer) : finished;
     } else if (!stopped.ok()) {
       member->answer = stopped;
     }
   }
+}
+
+// A flush by another thread may have taken the first records of a group to the disk, and have failed before the last.
+absl::Status Database::Impl::AfterFailedFlush(Lsn lsn) {
+  const absl::Status own = storage_->log->Flush(lsn);
+  // On the disk, and never to be visible here.
+  return own.ok() ? StoppedOnTheWay() : own;
 }
 
 }  // namespace keel

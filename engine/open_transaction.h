@@ -25,7 +25,13 @@
 
 namespace keel::engine {
 
-inline absl::Status StaleSavepoint() {
+inline absl::Status NoSuchSavepoint(Savepoint savepoint) {
+  if (savepoint == Savepoint{0}) {
+    return absl::ResourceExhaustedError(
+        "the savepoint was not set, for want of memory: a transaction may have one for each 16 KiB "
+        "of "
+        "Options::memory_bytes; commit now and then, or raise that");
+  }
   return absl::FailedPreconditionError(
       "the savepoint is not one of this transaction, or a rollback to an earlier one removed it");
 }

@@ -198,7 +198,8 @@ absl::Status OptimisticTransaction::Write(Keyspace keyspace, Operation operation
 
 Savepoint OptimisticTransaction::SetSavepoint() {
   absl::MutexLock lock(&mutex_);
-  if (!Enter().ok()) return Savepoint{0};  // RollbackTo will refuse it
+  // RollbackTo will refuse it, and say why.
+  if (!Enter().ok() || !Reserve(sizeof(SavepointMark)).ok()) return Savepoint{0};
   savepoints_.push_back({next_savepoint_++, writes_.SetMark()});
   return Savepoint{savepoints_.back().id};
 }
@@ -209,7 +210,7 @@ absl::Status OptimisticTransaction::RollbackTo(Savepoint savepoint) {
   const auto found = std::find_if(savepoints_.begin(), savepoints_.end(),
                                   [&](const SavepointMark& s) { return s.id == savepoint.id; });
   if (found == savepoints_.end()) {
-    return StaleSavepoint();
+    return NoSuchSavepoint(savepoint);
   }
   writes_.RollbackTo(found->mark);
   savepoints_.erase(found + 1, savepoints_.end());

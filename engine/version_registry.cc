@@ -95,10 +95,20 @@ void VersionRegistry::Publish(std::shared_ptr<const Version> version, pager::Dea
   published_.push_back(Published{std::move(version), std::move(deaths)});
 }
 
-void VersionRegistry::AdvanceVisible(Lsn lsn) {
+void VersionRegistry::AdvanceVisible(Lsn lsn) { Advance(lsn, /*durable=*/true); }
+
+bool VersionRegistry::AdvanceUndurable(Lsn lsn) { return Advance(lsn, /*durable=*/false); }
+
+void VersionRegistry::Freeze() {
+  absl::MutexLock lock(&mutex_);
+  frozen_ = true;
+}
+
+bool VersionRegistry::Advance(Lsn lsn, bool durable) {
   pager::PageSet freed;
   {
     absl::MutexLock lock(&mutex_);
+    if (frozen_ && !durable) return false;
     bool moved = false;
     const uint64_t waiting = reclaimer_.unexamined();
     while (!published_.empty() && published_.front().version->lsn <= lsn) {
@@ -112,6 +122,7 @@ void VersionRegistry::AdvanceVisible(Lsn lsn) {
     if (moved) reclaimer_.Examine(kExaminePages + kExamineFactor * brought, &freed);
   }
   if (!freed.empty()) cache_->Retire(freed);
+  return true;
 }
 
 void VersionRegistry::SetVisible(std::shared_ptr<const Version> version) {

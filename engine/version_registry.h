@@ -78,8 +78,12 @@ class VersionRegistry {
   // Queues a version behind those published before. REQUIRES: the writer lock.
   void Publish(std::shared_ptr<const Version> version, pager::DeadPages deaths)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Moves the visible version forward to the newest published one with lsn <= `lsn`.
+  // Moves the visible version forward to the newest published one with lsn <= `lsn`, all of which is durable.
   void AdvanceVisible(Lsn lsn) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same, though not all of it may be durable. False: refused by Freeze.
+  bool AdvanceUndurable(Lsn lsn) ABSL_LOCKS_EXCLUDED(mutex_);
+  // From now on nothing becomes visible that is not durable: a failed flush has been answered.
+  void Freeze() ABSL_LOCKS_EXCLUDED(mutex_);
   // The newest published version, visible or not.
   std::shared_ptr<const Version> Newest() const ABSL_LOCKS_EXCLUDED(mutex_);
   // The epochs, ascending, of all versions that are kept, visible, or published: until the next one is published,
@@ -138,6 +142,7 @@ class VersionRegistry {
     std::string label;  // of the oldest that has one
   };
 
+  bool Advance(Lsn lsn, bool durable) ABSL_LOCKS_EXCLUDED(mutex_);
   void ReleaseSnapshot(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetVisible(std::shared_ptr<const Version> version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropRetired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -148,6 +153,7 @@ class VersionRegistry {
   mutable absl::Mutex mutex_;
   std::atomic<const Version*> visible_raw_;
   std::shared_ptr<const Version> visible_ ABSL_GUARDED_BY(mutex_);
+  bool frozen_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Published> published_ ABSL_GUARDED_BY(mutex_);
   std::deque<Retired> retired_ ABSL_GUARDED_BY(mutex_);
   pager::Reclaimer reclaimer_ ABSL_GUARDED_BY(mutex_);

@@ -21,7 +21,9 @@ size_t WriteSet::Bytes(std::string_view key, const Value& value) {
 }
 
 size_t WriteSet::Undo::bytes() const {
-  return Bytes(key, value ? *value : Value()) + (deleted ? deleted->memory_bytes() : 0);
+  const size_t value_bytes = value && *value ? (*value)->size() : 0;
+  // Twice, for half of the vector that it is in may be empty.
+  return 2 * sizeof(Undo) + key.size() + value_bytes + (deleted ? deleted->memory_bytes() : 0);
 }
 
 void WriteSet::Put(KeyspaceId keyspace, std::string_view key, std::string_view value) {

@@ -12,6 +12,8 @@ namespace {
 
 // How soon a holder over its limit, in whose transaction a call was running, is looked at again.
 constexpr absl::Duration kExpireAgain = absl::Milliseconds(10);
+// What one kind of waiters can be behind the other at most, so that one long turn is not followed by another.
+constexpr absl::Duration kAheadMax = absl::Milliseconds(50);
 
 }  // namespace
 
@@ -30,7 +32,10 @@ absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label,
   std::list<Waiter*>& line = use == Use::kCommits ? commits_ : transactions_;
   line.push_back(&waiter);
   absl::Status status = Wait(waiter, timeout);
-  if (!status.ok()) line.remove(&waiter);
+  if (!status.ok()) {
+    line.remove(&waiter);
+    WakeFirst();  // the limit is watched by another one now
+  }
   return status;
 }
 
@@ -42,7 +47,9 @@ absl::Status WriterLock::Wait(Waiter& waiter, absl::Duration timeout) {
     const absl::Duration now = clock_->Now();
     if (now >= deadline) return Timeout(now - begin);
     absl::Duration until = deadline;
-    if (Overdue(now)) {
+    if (!IsFirst(waiter)) {
+      // Another one watches the limit.
+    } else if (Overdue(now)) {
       if (ExpireHolder()) continue;
       until = std::min(until, now + kExpireAgain);
     } else if (expire_ != nullptr) {
@@ -111,13 +118,25 @@ void WriterLock::Release() {
 }
 
 WriterLock::Use WriterLock::NextUse(absl::Duration held) {
-  if (use_ == Use::kCommits) {
-    transactions_time_left_ = held;
-    return transactions_.empty() ? Use::kCommits : Use::kTransaction;
+  const bool commits = use_ == Use::kCommits;
+  const Use other = commits ? Use::kTransaction : Use::kCommits;
+  if ((commits ? transactions_ : commits_).empty()) {
+    ahead_ = absl::ZeroDuration();
+    return use_;
   }
-  transactions_time_left_ -= held;
-  const bool commits = transactions_time_left_ <= absl::ZeroDuration() || transactions_.empty();
-  return commits && !commits_.empty() ? Use::kCommits : Use::kTransaction;
+  ahead_ = std::clamp(commits ? ahead_ + held : ahead_ - held, -kAheadMax, kAheadMax);
+  if ((commits ? commits_ : transactions_).empty() || ahead_ == absl::ZeroDuration()) return other;
+  return ahead_ > absl::ZeroDuration() ? Use::kTransaction : Use::kCommits;
+}
+
+bool WriterLock::IsFirst(const Waiter& waiter) const {
+  return (!transactions_.empty() && transactions_.front() == &waiter) ||
+         (!commits_.empty() && commits_.front() == &waiter);
+}
+
+void WriterLock::WakeFirst() {
+  if (!transactions_.empty()) transactions_.front()->granted.Signal();
+  if (!commits_.empty()) commits_.front()->granted.Signal();
 }
 
 size_t WriterLock::Waiting() const { return transactions_.size() + commits_.size(); }
@@ -142,7 +161,7 @@ void WriterLock::SetLimit(absl::Duration limit, Expire expire) {
   absl::MutexLock lock(&mutex_);
   limit_at_ = clock_->Now() + limit;
   expire_ = std::move(expire);
-  WakeAll();
+  WakeFirst();
 }
 
 void WriterLock::SetOwner() {

@@ -1,10 +1,10 @@
 // The writer lock: one holder, a fair order, with a time limit and a name for the holder.
 //
-// W1  Those who want it for a transaction and those who want it for the commits of the queue take turns: one who has
-//     commits, then transactions for as long as that one had it, at least one. Among themselves they have it in the
-//     order of Acquire. Whoever releases it grants it, so that nobody overtakes.
+// W1  Those who want it for a transaction and those who want it for the commits of the queue take turns of equal time:
+//     while both wait, the one who has had it for less time is next, and the other one if they are even. Among
+//     themselves they have it in the order of Acquire. Whoever releases it grants it, so that nobody overtakes.
 // W2  Whoever uses the holder's transaction is its owner, and is refused rather than left to wait for itself.
-// W3  A holder over its time limit is ended by whoever wants the lock, its owner included.
+// W3  A holder over its time limit is ended by whoever comes for the lock, its owner included, or is first in line.
 
 #ifndef KEEL_ENGINE_WRITER_LOCK_H_
 #define KEEL_ENGINE_WRITER_LOCK_H_
@@ -75,6 +75,9 @@ class WriterLock {
   // Whose turn it is; `held`: how long the last one had it.
   Use NextUse(absl::Duration held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Hold(uint64_t owner, std::string_view label, Use use) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsFirst(const Waiter& waiter) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Those who watch the holder's limit.
+  void WakeFirst() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t Waiting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WakeAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -89,8 +92,8 @@ class WriterLock {
   Expire expire_ ABSL_GUARDED_BY(mutex_);
   std::list<Waiter*> transactions_ ABSL_GUARDED_BY(mutex_);
   std::list<Waiter*> commits_ ABSL_GUARDED_BY(mutex_);
-  absl::Duration transactions_time_left_
-      ABSL_GUARDED_BY(mutex_);  // until it is the turn of commits
+  // By how much commits have had it longer than transactions, of the time in which both wanted it.
+  absl::Duration ahead_ ABSL_GUARDED_BY(mutex_);
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -55,10 +55,11 @@ class Transaction : public Reader {
   absl::Status DeleteRange(Keyspace keyspace, const KeyRange& range);
   absl::Status DeleteRange(const KeyRange& range) { return DeleteRange({}, range); }
 
-  // May be nested to any depth.
+  // Nested as deep as memory allows: one for each 16 KiB of Options::memory_bytes, or as many as an optimistic
+  // transaction has memory for. One more is not set, which RollbackTo tells.
   Savepoint SetSavepoint();
   // Undoes everything since; later savepoints are gone, this one stays. FailedPrecondition: gone or not of
-  // this transaction.
+  // this transaction. ResourceExhausted: it was not set; nothing is undone, and the transaction goes on.
   absl::Status RollbackTo(Savepoint savepoint);
 
   // Aborted (optimistic): others have changed what it relies on. The message names the key (or counted range, or

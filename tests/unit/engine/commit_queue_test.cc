@@ -82,20 +82,24 @@ TEST_F(CommitQueueTest, Q1_Q2_TheFirstLeadsAndAnswersThoseBehindIt) {
   EXPECT_EQ(queue_.figures().members, 3U);
 }
 
-TEST_F(CommitQueueTest, Q3_WhoWaitsForTheDiskGoesWithOthersThatDo) {
+TEST_F(CommitQueueTest, Q3_ThoseOfOneDurabilityGoTogether) {
   Member leader(kNothing, Durability::kNone, 10, "test");
   ASSERT_EQ(queue_.Enter(&leader, absl::InfiniteDuration()), Turn::kLead);
   Committer sync(&queue_, Durability::kSync, 10);
   AwaitWaiting(2);
   Committer async(&queue_, Durability::kAsync, 10);
   AwaitWaiting(3);
+  Committer none(&queue_, Durability::kNone, 10);
+  AwaitWaiting(4);
   const CommitQueue::Group group = queue_.TakeGroup(&leader);
   ASSERT_EQ(group.size(), 2U);
-  EXPECT_EQ(group[1], async.member());
+  EXPECT_EQ(group[1], none.member());
   queue_.Answer(group, &leader);
-  EXPECT_EQ(async.Join(), Turn::kAnswered);
+  EXPECT_EQ(none.Join(), Turn::kAnswered);
   EXPECT_EQ(sync.Join(), Turn::kLead) << "Q2";
-  queue_.TakeGroup(sync.member());
+  EXPECT_EQ(queue_.TakeGroup(sync.member()).size(), 1U);
+  EXPECT_EQ(async.Join(), Turn::kLead);
+  queue_.TakeGroup(async.member());
 }
 
 TEST_F(CommitQueueTest, Q4_LargeMembersGoByThemselves) {
@@ -156,7 +160,7 @@ TEST_F(CommitQueueTest, EveryoneIsAnswered) {
         }
         for (Member* const each : group) {
           EXPECT_FALSE(each->answer.ok()) << "answered twice";
-          EXPECT_EQ(each->waits_for_disk(), member.waits_for_disk());
+          EXPECT_EQ(each->durability(), member.durability());
           each->answer = Lsn{1};
         }
         queue_.Answer(group, &member);

@@ -6,10 +6,13 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "tests/support/seed.h"
 #include "tests/unit/engine/engine_test_support.h"
 #include "tests/unit/engine/failing_disk.h"
 
@@ -282,6 +285,86 @@ TEST_F(GroupCommitFailureTest, G4_AFailedFlushIsUnknownToTheWholeGroup) {
   }
   for (const absl::Status& answer : answers) EXPECT_TRUE(absl::IsUnknown(answer)) << answer;
   ExpectStopped();
+}
+
+// Threads that write until a sync of the log fails, while another one flushes, so that a flush may begin amid a group.
+class FailedFlushAmidGroups : public ::testing::Test {
+ protected:
+  struct Answer {
+    std::string key;
+    Durability durability;
+    absl::Status status;
+  };
+
+  void Write(int thread) {
+    for (int i = 0;; ++i) {
+      const Durability durability = thread % 2 == 0 ? Durability::kSync : Durability::kNone;
+      const std::string key = Numbered(Numbered("key", thread), i);
+      const absl::Status status = db_->Put(key, "value", {durability});
+      const uint64_t count = *db_->Count();
+      std::lock_guard lock(mutex_);
+      answers_.push_back({key, durability, status});
+      if (absl::IsUnknown(status)) counts_.push_back(count);
+      if (!status.ok()) return;
+    }
+  }
+  void RunThreads() {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 6; ++i) threads.emplace_back([this, i] { Write(i); });
+    threads.emplace_back([this] {
+      while (db_->Sync().ok()) {
+      }
+    });
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  void PlayRound(std::mt19937_64& random) {
+    MemoryFileSystem disk;
+    Options options;
+    options.file_system = &disk;
+    options.background = Background::kManual;
+    options.memory_bytes = uint64_t{4} << 20;
+    auto opened = Database::Open("/db", options);
+    KEEL_ASSERT_OK(opened.status());
+    db_ = *std::move(opened);
+    answers_.clear();
+    counts_.clear();
+    disk.set_fault([left = random() % 30](const Call& call) mutable {
+      const bool flush =
+          call.kind == Call::Kind::kSync && call.purpose == io::SyncPurpose::kLogFlush;
+      if (!flush || left-- > 0) return absl::OkStatus();
+      left = 0;
+      return absl::UnavailableError("injected failure");
+    });
+    RunThreads();
+    for (const uint64_t count : counts_) EXPECT_EQ(count, *db_->Count()) << "it has moved since";
+    const auto after = disk.AfterCrash(random, wal::CrashChoice::kEverything);
+    db_.reset();
+    options.file_system = after.get();
+    ExpectAsAnswered(options);
+  }
+  void ExpectAsAnswered(const Options& options) {
+    const auto recovered = Database::Open("/db", options);
+    KEEL_ASSERT_OK(recovered.status());
+    for (const auto& [key, durability, status] : answers_) {
+      const bool there = (*recovered)->Get(key).ok();
+      if (status.ok() && durability == Durability::kSync) {
+        EXPECT_TRUE(there) << key;
+      } else if (absl::IsUnavailable(status)) {
+        EXPECT_FALSE(there) << key << ": " << status;
+      }
+    }
+  }
+
+  std::unique_ptr<Database> db_;
+  std::mutex mutex_;
+  std::vector<Answer> answers_;
+  std::vector<uint64_t> counts_;  // of what was visible behind each commit whose outcome is unknown
+};
+
+TEST_F(FailedFlushAmidGroups, G4_WhatWasCertainlyNotDoneIsNotOnTheDisk) {
+  std::mt19937_64 random(TestSeed());
+  for (int round = 0; round < 200 && !HasFailure(); ++round) PlayRound(random);
 }
 
 }  // namespace

@@ -72,6 +72,29 @@ TEST_F(TransactionTest, NestedSavepoints) {
   EXPECT_EQ(ReadAll(*db_), (Contents{{"a", "1"}, {"d", "4"}}));
 }
 
+TEST_F(TransactionTest, G6_SavepointsAreBounded) {
+  options_.memory_bytes = uint64_t{4} << 20;
+  Reopen();
+  for (const Concurrency concurrency : {Concurrency::kExclusive, Concurrency::kOptimistic}) {
+    absl::StatusOr<Transaction> transaction = db_->Begin({.concurrency = concurrency});
+    KEEL_ASSERT_OK(transaction.status());
+    KEEL_ASSERT_OK(transaction->Put("a", "1"));
+    const Savepoint first = transaction->SetSavepoint();
+    Savepoint last = first;
+    int more = 0;
+    for (; last != Savepoint{0} && more < 1000000; ++more) last = transaction->SetSavepoint();
+    EXPECT_LT(more, 1000000);
+    EXPECT_GT(more, 200);
+    KEEL_ASSERT_OK(transaction->Put("a", "2"));
+    const absl::Status refused = transaction->RollbackTo(last);
+    EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+    EXPECT_EQ(GetText(*transaction, "a"), "2");
+    KEEL_EXPECT_OK(transaction->RollbackTo(first));
+    EXPECT_EQ(GetText(*transaction, "a"), "1");
+    KEEL_EXPECT_OK(transaction->Commit().status());
+  }
+}
+
 TEST_F(TransactionTest, SeveralKeyspacesAtomically) {
   const Keyspace one = *db_->OpenKeyspace("one");
   const Keyspace two = *db_->OpenKeyspace("two");

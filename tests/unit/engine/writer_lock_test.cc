@@ -115,14 +115,36 @@ TEST_F(WriterLineTest, W1_TransactionsAndCommitsTakeTurns) {
   EXPECT_EQ(LetThemGo(), "XaYbcd");
 }
 
-TEST_F(WriterLineTest, W1_TransactionsHaveItAsLongAsCommitsHad) {
+TEST_F(WriterLineTest, W1_EachKindHasItAsLongAsTheOther) {
   KEEL_ASSERT_OK(lock_.Acquire(kForever, "first", WriterLock::Use::kTransaction));
   for (const char name : {'a', 'b', 'c', 'd'}) {
     GetInLine(WriterLock::Use::kTransaction, name, absl::Milliseconds(4));
   }
   GetInLine(WriterLock::Use::kCommits, 'X', absl::Milliseconds(10));
+  GetInLine(WriterLock::Use::kCommits, 'Y', absl::Milliseconds(1));
+  GetInLine(WriterLock::Use::kCommits, 'Z', absl::Milliseconds(1));
+  // Commits are ahead by 10, 6, 2, -2, -1 and 0 ms.
+  EXPECT_EQ(LetThemGo(), "XabcYZd");
+}
+
+TEST_F(WriterLineTest, W1_OneLongTurnIsNotFollowedByAnother) {
+  KEEL_ASSERT_OK(lock_.Acquire(kForever, "first", WriterLock::Use::kTransaction));
+  for (const char name : {'a', 'b', 'c', 'd'}) {
+    GetInLine(WriterLock::Use::kTransaction, name, absl::Milliseconds(20));
+  }
+  GetInLine(WriterLock::Use::kCommits, 'X', absl::Minutes(10));
   GetInLine(WriterLock::Use::kCommits, 'Y');
   EXPECT_EQ(LetThemGo(), "XabcYd");
+}
+
+TEST_F(WriterLineTest, W1_WhatOneHadWhileNobodyElseWaitedIsNotCounted) {
+  KEEL_ASSERT_OK(lock_.Acquire(kForever, "alone", WriterLock::Use::kCommits));
+  clock_.Sleep(absl::Milliseconds(40));
+  lock_.Release();
+  KEEL_ASSERT_OK(lock_.Acquire(kForever, "first", WriterLock::Use::kTransaction));
+  for (const char name : {'a', 'b'}) GetInLine(WriterLock::Use::kTransaction, name);
+  GetInLine(WriterLock::Use::kCommits, 'X');
+  EXPECT_EQ(LetThemGo(), "Xab");
 }
 
 TEST_F(WriterLockTest, AHolderOverItsLimitIsEndedByWhoeverWantsIt) {
