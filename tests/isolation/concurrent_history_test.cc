@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <string>
 #include <string_view>
@@ -31,7 +32,8 @@ using fault_injection::CrashChoice;
 using fault_injection::SectorMask;
 using fault_injection::SimFileSystem;
 
-constexpr int kKeys = 10;
+constexpr int kKeys = 150;    // most come one by one, so that scans meet phantoms
+constexpr int kHotKeys = 10;  // of most reads and writes
 constexpr int kListMax = 20;  // elements; then a list begins anew
 
 std::string KeyName(int key) { return absl::StrCat("key", key); }
@@ -46,11 +48,33 @@ VersionId LastOf(std::string_view list) {
   return version;
 }
 
+// What was written under each number, by whom: whatever is read must be that, every element of it.
+class WrittenLists {
+ public:
+  VersionId Add(std::string_view before, std::string* list) {
+    std::lock_guard lock(mutex_);
+    const VersionId version = lists_.size() + 1;
+    *list = absl::StrCat(ToAbsl(before), before.empty() ? "" : ",", version);
+    lists_.push_back(*list);
+    return version;
+  }
+  void ExpectWhole(std::string_view list) {
+    const VersionId version = LastOf(list);
+    std::lock_guard lock(mutex_);
+    ASSERT_TRUE(version > 0 && version <= lists_.size()) << list;
+    EXPECT_EQ(list, lists_[version - 1]);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> lists_;  // by version, from 1
+};
+
 // One transaction of random reads and writes.
 class Client {
  public:
-  Client(Database& db, std::atomic<VersionId>& versions, uint64_t seed)
-      : db_(db), versions_(versions), random_(seed) {}
+  Client(Database& db, WrittenLists& lists, uint64_t seed)
+      : db_(db), lists_(lists), random_(seed) {}
 
   RecordedTransaction RunOne() {
     recorded_ = {};
@@ -81,7 +105,8 @@ class Client {
   int Below(int n) { return static_cast<int>(random_() % static_cast<uint64_t>(n)); }
 
   void Do(Transaction& transaction, bool writes) {
-    const int key = Below(kKeys);
+    const int key = Below(Below(4) == 0 ? kKeys : kHotKeys);
+    if (writes && Below(8) == 0) return WriteAndTakeBack(transaction, key);
     const int what = Below(writes ? 5 : 3);
     if (what == 0) {
       Scan(transaction);
@@ -107,6 +132,7 @@ class Client {
     const absl::StatusOr<PinnedValue> value = transaction.Get(KeyName(key));
     EXPECT_TRUE(value.ok() || absl::IsNotFound(value.status())) << value.status();
     std::string list = value.ok() ? value->ToString() : "";
+    if (value.ok()) lists_.ExpectWhole(list);
     Note(key, list.empty() ? 0 : LastOf(list));
     return list;
   }
@@ -118,6 +144,7 @@ class Client {
                              [&](std::string_view key, std::string_view list) {
                                int number = 0;
                                EXPECT_TRUE(absl::SimpleAtoi(ToAbsl(key.substr(3)), &number));
+                               lists_.ExpectWhole(list);
                                seen[static_cast<size_t>(number)] = LastOf(list);
                                return absl::OkStatus();
                              })
@@ -125,11 +152,23 @@ class Client {
     for (int key = 0; key < kKeys; ++key) Note(key, seen[static_cast<size_t>(key)]);
   }
 
-  void Write(Transaction& transaction, int key, std::string list) {
-    if (std::ranges::count(list, ',') >= kListMax) list.clear();
-    const VersionId version = ++versions_;
-    EXPECT_TRUE(
-        transaction.Put(KeyName(key), absl::StrCat(list, list.empty() ? "" : ",", version)).ok());
+  // Nobody may ever see it.
+  void WriteAndTakeBack(Transaction& transaction, int key) {
+    const Savepoint savepoint = transaction.SetSavepoint();
+    const auto own = own_;
+    const RecordedTransaction before = recorded_;
+    Write(transaction, key, Read(transaction, key));
+    EXPECT_TRUE(transaction.RollbackTo(savepoint).ok());
+    own_ = own;
+    recorded_.writes = before.writes;
+    recorded_.written_over = before.written_over;
+  }
+
+  void Write(Transaction& transaction, int key, std::string_view before) {
+    if (std::ranges::count(before, ',') >= kListMax) before = {};
+    std::string list;
+    const VersionId version = lists_.Add(before, &list);
+    EXPECT_TRUE(transaction.Put(KeyName(key), list).ok());
     const auto [own, is_new] = own_.try_emplace(key, version);
     if (is_new) {
       recorded_.writes.push_back({key, version});
@@ -142,7 +181,7 @@ class Client {
   }
 
   Database& db_;
-  std::atomic<VersionId>& versions_;
+  WrittenLists& lists_;
   std::mt19937_64 random_;
   RecordedTransaction recorded_;
   absl::flat_hash_map<int, VersionId> own_;
@@ -166,11 +205,19 @@ class ConcurrentHistoryTest : public ::testing::Test {
   void RunThreads(int threads, int transactions) {
     std::vector<std::vector<RecordedTransaction>> parts(static_cast<size_t>(threads));
     std::vector<uint64_t> durable(static_cast<size_t>(threads));
+    std::atomic<bool> stop = false;
+    // All that the database's own threads do.
+    std::thread attendant([&] {
+      for (int n = 0; !stop; ++n) {
+        EXPECT_TRUE((n % 8 == 0 ? db_->Checkpoint() : db_->RunBackgroundWork()).ok());
+        std::this_thread::yield();
+      }
+    });
     std::vector<std::thread> running;
     running.reserve(parts.size());
     for (size_t n = 0; n < parts.size(); ++n) {
       running.emplace_back([&, n, seed = random_()] {
-        Client client(*db_, versions_, seed);
+        Client client(*db_, lists_, seed);
         for (int i = 0; i < transactions; ++i) {
           parts[n].push_back(client.RunOne());
           const RecordedTransaction& last = parts[n].back();
@@ -181,6 +228,8 @@ class ConcurrentHistoryTest : public ::testing::Test {
       });
     }
     for (std::thread& thread : running) thread.join();
+    stop = true;
+    attendant.join();
     for (const auto& part : parts) history_.insert(history_.end(), part.begin(), part.end());
     for (const uint64_t lsn : durable) durable_ = std::max(durable_, lsn);
   }
@@ -213,7 +262,14 @@ class ConcurrentHistoryTest : public ::testing::Test {
       last = std::max(last, lsns[there[static_cast<size_t>(key)]]);
     }
     ASSERT_GE(last, LastWriteUpTo(durable_)) << "a durable commit is lost";
-    std::erase_if(history_, [last](const RecordedTransaction& t) { return t.lsn > last; });
+    // Nor have those that have seen them, and came to nothing.
+    std::erase_if(history_, [&](const RecordedTransaction& t) {
+      const auto lost = [&](const Access& read) {
+        const auto lsn = lsns.find(read.version);
+        return lsn != lsns.end() && lsn->second > last;
+      };
+      return t.lsn > last || (!t.committed && std::ranges::any_of(t.reads, lost));
+    });
     std::vector<Access> newest(kKeys);
     std::vector<uint64_t> when(kKeys);
     for (const RecordedTransaction& transaction : history_) {
@@ -243,7 +299,7 @@ class ConcurrentHistoryTest : public ::testing::Test {
   std::unique_ptr<SimFileSystem> world_ =
       std::make_unique<SimFileSystem>(fault_injection::SimOptions{.seed = random_()});
   std::unique_ptr<Database> db_;
-  std::atomic<VersionId> versions_ = 0;
+  WrittenLists lists_;
   History history_;
   uint64_t durable_ = 0;  // up to here commits were acknowledged as durable
 };

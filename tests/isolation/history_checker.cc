@@ -20,9 +20,7 @@ class Checker {
 
   std::vector<std::string> Run() {
     OrderVersions();
-    for (size_t i = 0; i < history_.size(); ++i) {
-      if (history_[i].committed) CheckTransaction(i);
-    }
+    for (size_t i = 0; i < history_.size(); ++i) CheckTransaction(i);
     CheckCycles();
     return std::move(anomalies_);
   }
@@ -79,7 +77,7 @@ class Checker {
         return CheckOneState(number);
       case Isolation::kSerializable:
         CheckOneState(number);
-        if (!transaction.writes.empty()) CheckStillSo(number);
+        if (transaction.committed && !transaction.writes.empty()) CheckStillSo(number);
     }
   }
 
@@ -110,7 +108,7 @@ class Checker {
       if (from >= before)
         return Found("G-single", number, read, "is of another state than the rest");
     }
-    if (transaction.level != Isolation::kSnapshot) return;
+    if (transaction.level != Isolation::kSnapshot || !transaction.committed) return;
     for (const Access& write : transaction.writes) {
       const size_t place = places_.at(write.version);
       if (place == 0) continue;

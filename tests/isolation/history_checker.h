@@ -19,6 +19,8 @@ namespace keel::testing {
 //   kSnapshot        G-single: all reads are of one state; P4: nobody wrote between that state and the commit
 //   kSerializable    G2: all reads are still so at the commit; no cycle of these with "was written after it read"
 //
+// What a transaction has read is judged in the same way if it came to nothing.
+//
 // Levels may be mixed: a cycle counts if all of its "was written after it read" are of serializable transactions
 // (mixing-correct, Adya 1999).
 std::vector<std::string> FindAnomalies(const History& history);

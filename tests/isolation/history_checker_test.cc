@@ -68,6 +68,22 @@ TEST(HistoryCheckerTest, ReadSkewFromSnapshotOn) {
   }
 }
 
+TEST(HistoryCheckerTest, WhatCameToNothingHasSeenNothingElseEither) {
+  for (const Isolation level : kAll) {
+    RecordedTransaction loser = Committed(level, 0, {{1, 11}, {2, 0}}, {});
+    loser.committed = false;
+    const RecordedTransaction writer = Committed(level, 1, {}, {{1, 11}, {2, 22}});
+    const auto found = FindAnomalies({writer, loser});
+    if (level == Isolation::kReadCommitted) {
+      EXPECT_THAT(found, IsEmpty());
+    } else {
+      EXPECT_THAT(found, Contains(StartsWith("G-single")));
+    }
+    loser.reads = {{1, 99}};
+    EXPECT_THAT(FindAnomalies({writer, loser}), Contains(StartsWith("G1a")));
+  }
+}
+
 TEST(HistoryCheckerTest, LostUpdatesFromSnapshotOn) {
   for (const Isolation level : kAll) {
     const auto found = FindAnomalies(
