@@ -7,36 +7,26 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 
+#include "bench/micro/rows.h"
 #include "btree/bulk_loader.h"
 #include "btree/diff.h"
 #include "btree/tree.h"
 #include "tests/unit/btree/fake_pages.h"
 
-namespace keel {
+namespace keel::bench {
 namespace {
 
 constexpr KeyspaceId kKeyspace{7};
 constexpr uint32_t kPageBytes = 4096;
 
-std::string Key(uint64_t number) { return absl::StrFormat("key %012d", number); }
-
-void MustBeOk(const absl::Status& status) {
-  if (status.ok()) return;
-  absl::FPrintF(stderr, "%s\n", status.ToString());
-  std::abort();
-}
-
 struct LargeTree {
   explicit LargeTree(uint64_t count) : entries(count) {
     btree::BulkLoader loader(&pages, kKeyspace, {});
-    for (uint64_t n = 0; n < entries; ++n) MustBeOk(loader.Add(Key(n), "value"));
-    const absl::StatusOr<btree::TreeRoot> built = loader.Finish();
-    MustBeOk(built.status());
-    root = *built;
+    for (uint64_t n = 0; n < entries; ++n) Must(loader.Add(RowKey(n), "value"));
+    root = Must(loader.Finish());
     pages.Freeze();
   }
 
@@ -46,14 +36,14 @@ struct LargeTree {
     const std::string value = absl::StrFormat("value %d", ++generation);
     for (uint64_t n = 0; n < changes; ++n) {
       const uint64_t number = entries / changes * n + entries / changes / 2;
-      MustBeOk(btree::Put(pages, kKeyspace, &root, Key(number), value).status());
+      Must(btree::Put(pages, kKeyspace, &root, RowKey(number), value).status());
     }
     pages.Freeze();
     return before;
   }
 
   uint64_t entries;
-  testing::FakePages pages{kPageBytes};
+  keel::testing::FakePages pages{kPageBytes};
   btree::TreeRoot root;
   int generation = 0;
 };
@@ -75,14 +65,14 @@ void Diff(benchmark::State& state) {
   const uint64_t pinned = tree.pages.pages_pinned();
   uint64_t found = 0;
   for (auto _ : state) {
-    MustBeOk(btree::Diff(tree.pages, kKeyspace, before, tree.root, {}, [&](const btree::Change&) {
+    Must(btree::Diff(tree.pages, kKeyspace, before, tree.root, {}, [&](const btree::Change&) {
       ++found;
       return absl::OkStatus();
     }));
   }
   const auto iterations = static_cast<uint64_t>(state.iterations());
   if (found != changes * iterations) {
-    MustBeOk(absl::InternalError("the comparison did not find what was changed"));
+    Must(absl::InternalError("the comparison did not find what was changed"));
   }
   state.SetItemsProcessed(static_cast<int64_t>(found));
   state.counters["pages"] =
@@ -94,11 +84,4 @@ BENCHMARK(Diff)
     ->Unit(benchmark::kMicrosecond);
 
 }  // namespace
-}  // namespace keel
-
-// Fails if nothing was run, say for a filter that matches nothing.
-int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  return benchmark::RunSpecifiedBenchmarks() > 0 ? 0 : 1;
-}
+}  // namespace keel::bench
