@@ -18,6 +18,7 @@ bench_builds = script.load("bench_builds")
 
 LIMIT = 0.05
 ROUNDS = 10
+bench_builds.DRAWS = 300  # quick enough for everyday
 
 # A program that answers as keel_micro does; `factor` slows it down, each run strays by up to `sigma`.
 PROGRAM = """#!/usr/bin/env python3
@@ -55,34 +56,34 @@ def compare(seed, **how):
 
 class ComparisonTest(unittest.TestCase):
     def test_finds_a_slowdown_of_ten_percent(self):
-        found = sum(compare(seed, slowdown=1.1, sigma=0.01).slower for seed in range(100))
-        self.assertGreaterEqual(found, 98)
+        found = sum(compare(seed, slowdown=1.1, sigma=0.01).slower for seed in range(60))
+        self.assertGreaterEqual(found, 58)
 
     def test_finds_it_although_the_machine_grows_faster_meanwhile(self):
         found = sum(
-            compare(seed, slowdown=1.12, sigma=0.005, drift=-0.3).slower for seed in range(100)
+            compare(seed, slowdown=1.12, sigma=0.005, drift=-0.3).slower for seed in range(60)
         )
-        self.assertGreaterEqual(found, 98)
+        self.assertGreaterEqual(found, 58)
 
     def test_finds_it_among_outliers(self):
         found = sum(
-            compare(seed, slowdown=1.15, sigma=0.005, outliers=1).slower for seed in range(100)
+            compare(seed, slowdown=1.15, sigma=0.005, outliers=1).slower for seed in range(60)
         )
-        self.assertGreaterEqual(found, 95)
+        self.assertGreaterEqual(found, 56)
 
     def test_accepts_noise_of_any_size(self):
         for sigma in (0.0, 0.01, 0.05, 0.2, 0.5):
-            false = sum(compare(seed, sigma=sigma).slower for seed in range(200))
-            self.assertLessEqual(false, 3, f"sigma {sigma}")
+            false = sum(compare(seed, sigma=sigma).slower for seed in range(60))
+            self.assertLessEqual(false, 1, f"sigma {sigma}")
 
     def test_accepts_a_machine_that_grows_slower(self):
-        self.assertFalse(any(compare(seed, drift=1.0).slower for seed in range(100)))
+        self.assertFalse(any(compare(seed, drift=1.0).slower for seed in range(30)))
 
     def test_accepts_outliers(self):
-        self.assertFalse(any(compare(seed, outliers=4).slower for seed in range(100)))
+        self.assertFalse(any(compare(seed, outliers=4).slower for seed in range(30)))
 
     def test_accepts_what_is_within_the_limit(self):
-        self.assertFalse(any(compare(seed, slowdown=1.03, sigma=0.01).slower for seed in range(50)))
+        self.assertFalse(any(compare(seed, slowdown=1.03, sigma=0.01).slower for seed in range(30)))
 
     def test_tells_a_gain(self):
         one = compare(1, slowdown=0.8)
