@@ -3,7 +3,8 @@
     {"format": 1, "bars": [{
       "name": "Durable put, 32 threads",
       "workload": "durable_put", "parameters": {"threads": 32},   rows that have all of these
-      "measure": "rate",                   or p50 ... max, written, files, memory, device_reads, slowest_second
+      "measure": "rate",                   or p50 ... max, written, files, memory,
+                                           device_reads, slowest_second
       "against": {"store": "peers",        the best peer; or "floor", the best floor; or a store
                   "workload": ..., "parameters": ..., "measure": ...},   by default the same row
       "at_least": 1.5,                     times as good as those; without "against" a plain figure
@@ -17,7 +18,17 @@ Of several rows the worst of Keel's counts, and the best of the others.
 import dataclasses
 import pathlib
 
-from figures import KEEL, MEASURES, RATE, Measure, advantage, factor, main_measure, number, row_title
+from figures import (
+    KEEL,
+    MEASURES,
+    RATE,
+    Measure,
+    advantage,
+    factor,
+    main_measure,
+    number,
+    row_title,
+)
 from floors import DEVICE_READS, PLAUSIBLE_SHARE, has_parameters
 from results import BadInput, Place, load_json, read_parameters
 

@@ -31,7 +31,7 @@ NONE = "-"
 
 @dataclasses.dataclass
 class Table:
-    """`strong` has the cells (row, column) that stand out, `texts` the columns that are no figures."""
+    """`strong` has the cells (row, column) that stand out, `texts` the columns without figures."""
 
     head: list
     rows: list
@@ -171,7 +171,7 @@ class Content:
             "Latency",
             "Of single calls (a batch, a scan, a call for many keys is one); medians of the runs "
             "(least..most).",
-            Table(["workload", "store", *(measure.key for measure in measures)], rows, texts=(0, 1)),
+            Table(["workload", "store", *(one.key for one in measures)], rows, texts=(0, 1)),
         )
 
     def space(self):
@@ -189,9 +189,7 @@ class Content:
             "Disk and memory",
             "Bytes written to disk for each byte of keys and values, the size of all files "
             "afterwards, and the most memory that the process had.",
-            Table(
-                ["workload", "store", *(measure.title for measure in measures)], rows, texts=(0, 1)
-            ),
+            Table(["workload", "store", *(one.title for one in measures)], rows, texts=(0, 1)),
         )
 
     def other_losses(self):
@@ -256,8 +254,8 @@ class Content:
             sections.append(
                 Section(
                     "How far from the floors",
-                    "How much of what the machine allows is reached by Keel, and by the best peer; and of "
-                    "the map in memory by Keel.",
+                    "How much of what the machine allows is reached by Keel, and by the best peer; "
+                    "and of the map in memory by Keel.",
                     Table(
                         ["workload", "store", "reached", "figure", "floor"],
                         reached,
@@ -317,7 +315,8 @@ class Content:
         few = [[row_title(row), store, text] for row, store, text in small_samples(self.comparison)]
         text = ""
         if few_runs(self.comparison):
-            text = f"Every figure is of {counted(self.results.runs, 'run')}: its spread is unknown. "
+            runs = counted(self.results.runs, "run")
+            text = f"Every figure is of {runs}: its spread is unknown. "
         if few or text:
             sections.append(
                 Section(

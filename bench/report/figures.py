@@ -71,7 +71,7 @@ P50, P95, P99, P999, MAX = (
     Measure(key, f"latency {key}", _latency(key), duration)
     for key in ("p50", "p95", "p99", "p99.9", "max")
 )
-WRITTEN = Measure("written", "written per byte", lambda run: run.written_share, lambda v: f"{v:.3g}")
+WRITTEN = Measure("written", "written per byte", lambda run: run.written_share, count)
 FILES = Measure("files", "size on disk", lambda run: run.file_bytes, size)
 MEMORY = Measure("memory", "peak memory", lambda run: run.peak_memory_bytes, size)
 

@@ -1,6 +1,6 @@
 """How far from what the machine allows: Keel and the best peer against the floors of the same run.
 
-A floor is met as a workload of its own (floor_write, floor_read, floor_memcpy), or as a pseudo-store
+A floor is met as a workload of its own (floor_write, floor_read, floor_memcpy), as a pseudo-store
 floor... in a workload, or as absl::btree_map, the limit in memory.
 """
 

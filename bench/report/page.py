@@ -43,7 +43,8 @@ th, td { padding: .25rem .7rem .25rem 0; text-align: right; vertical-align: top;
 th { color: var(--faint); font-weight: 600; }
 th.text, td.text { text-align: left; white-space: normal; min-width: 5rem; }
 td.strong { font-weight: 700; } .lost { color: var(--lost); fill: var(--lost); }
-.charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
+.charts { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
 figure { margin: 0; padding: .6rem; background: var(--panel); border-radius: .4rem; min-width: 0; }
 figure.wide { max-width: 40rem; } figcaption { font-size: .9rem; margin-bottom: .3rem; }
 svg { display: block; width: 100%; height: auto; } svg text { font-size: 12px; fill: var(--ink); }
@@ -193,7 +194,8 @@ class Page:
             "its best peer first. The figure on the right is against the best one.</p>"
         )
         label = "Ratio of Keel to each peer, by workload"
-        yield figure("Keel's rate divided by the peer's, logarithmic", charts.ratios(label, lines), True)
+        caption = "Keel's rate divided by the peer's, logarithmic"
+        yield figure(caption, charts.ratios(label, lines), wide=True)
 
     # --- over threads ---
 
@@ -212,18 +214,20 @@ class Page:
 
     def scaling_chart(self, workload, parameters, rows):
         curves = []
+        rows = sorted(rows, key=lambda one: one[0])
         for store in self.stores:
-            spreads = [(t, main_measure(row).of(row, store)) for t, row in sorted(rows, key=lambda r: r[0])]
+            spreads = [(threads, main_measure(row).of(row, store)) for threads, row in rows]
             points = [(threads, spread.median) for threads, spread in spreads if spread]
             if points:
                 curves.append(Curve(self.index[store], store, points))
-        counts = sorted(threads for threads, _ in rows)
+        counts = [threads for threads, _ in rows]
         across = Axis(Logarithmic(counts), number, "threads", [(n, str(n)) for n in counts])
         up = Axis(Linear([y for c in curves for _, y in c.points]), number, "")
         title = workload_title(workload)
         rest = ", ".join(parameter_text(key, value) for key, value in parameters.items())
         title += f": {rest}" if rest else ""
-        return figure(title, charts.plot(f"{title}, operations per second", across, up, curves, True))
+        label = f"{title}, operations per second"
+        return figure(title, charts.plot(label, across, up, curves, marked=True))
 
     # --- one workload ---
 
@@ -236,7 +240,8 @@ class Page:
                 entries.append(Bar(self.index[store], store, spread, measure.show(spread.median)))
         if not entries:
             return ""
-        caption = measure.title + (", more is better" if measure.more_is_better else ", less is better")
+        way = "more" if measure.more_is_better else "less"
+        caption = f"{measure.title}, {way} is better"
         return figure(caption, charts.bars(f"{row_title(row)}: {measure.title}", entries))
 
     def latency_chart(self, row):
@@ -279,8 +284,8 @@ class Page:
     def workloads(self):
         yield "<h2>Workload by workload</h2>"
         yield (
-            "<p>Bars are medians of the runs, the lines over their ends reach from the least to the "
-            "most. Latencies are those of all runs together.</p>"
+            "<p>Bars are medians of the runs, the lines over their ends reach from the least to "
+            "the most. Latencies are those of all runs together.</p>"
         )
         for row in self.comparison.rows:
             drawn = [self.rate_chart(row), self.latency_chart(row), *self.timeline_charts(row)]

@@ -10,7 +10,7 @@ import statistics
 
 FORMAT = 1
 PERCENTILES = ("p50", "p95", "p99", "p99.9", "max")
-# Of these samples so few are above a percentile (or so few runs there are) that its value is chance.
+# With fewer samples above it a percentile is chance; so is a median of fewer runs.
 SAMPLES_ABOVE_MIN = 10
 OPERATIONS_MIN = 100
 RUNS_MIN = 3

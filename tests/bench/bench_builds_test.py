@@ -20,7 +20,7 @@ LIMIT = 0.05
 ROUNDS = 10
 bench_builds.DRAWS = 300  # quick enough for everyday
 
-# A program that answers as keel_micro does; `factor` slows it down, each run strays by up to `sigma`.
+# A program that answers as keel_micro does; `factor` slows it down, runs stray by up to `sigma`.
 PROGRAM = """#!/usr/bin/env python3
 import json, random, re, sys
 names = {names!r}

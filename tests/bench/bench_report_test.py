@@ -193,20 +193,22 @@ class BarsTest(unittest.TestCase):
         def written(share):
             return {"operations": 1, "seconds": 1, "user_bytes": 100, "bytes_written": share}
 
-        document = small(("load", {}, "keel", 0, written(150)), ("load", {}, "lmdb", 0, written(100)))
+        document = small(
+            ("load", {}, "keel", 0, written(150)), ("load", {}, "lmdb", 0, written(100))
+        )  # fmt: skip
         bar = {"workload": "load", "measure": "written", "against": {"store": "lmdb"}}
         self.assertEqual(judge(document, at_most=1.2, **bar).state, bars.NOT_MET)
         self.assertEqual(judge(document, at_most=1.5, **bar).state, bars.MET)
 
     def test_the_worst_row_of_keel_counts_and_the_best_of_the_others(self):
+        bulk, batches = {"method": "bulk"}, {"method": "batches"}
         document = small(
-            ("load", {"method": "bulk"}, "keel", 0, 300), ("load", {"method": "batches"}, "keel", 0, 200),
-            ("load", {"method": "bulk"}, "lmdb", 0, 100), ("load", {"method": "batches"}, "lmdb", 0, 150),
+            ("load", bulk, "keel", 0, 300), ("load", batches, "keel", 0, 200),
+            ("load", bulk, "lmdb", 0, 100), ("load", batches, "lmdb", 0, 150),
         )  # fmt: skip
         bar = {"workload": "load", "at_least": 1, "against": {"store": "peers", "workload": "load"}}
         self.assertEqual(judge(document, **bar).measured, "1.33x")
-        bulk = judge(document, parameters={"method": "bulk"}, **bar)
-        self.assertEqual(bulk.measured, "2x")
+        self.assertEqual(judge(document, parameters=bulk, **bar).measured, "2x")
 
     def test_faster_than_the_device_is_not_believed(self):
         floor = {"store": "floor", "workload": "floor_write", "measure": "rate"}
@@ -274,7 +276,8 @@ class InputTest(unittest.TestCase):
     def test_tells_the_place(self):
         self.assertIn("results[1].seconds: a number above 0", self.refused(self.set_run(seconds=0)))
         self.assertIn("results[1].store", self.refused(self.set_run(store="oracle")))
-        self.assertIn("results[1]: seconds is missing", self.refused(lambda d: d["results"][1].pop("seconds")))
+        missing = self.refused(lambda document: document["results"][1].pop("seconds"))
+        self.assertIn("results[1]: seconds is missing", missing)
 
     def test_refuses_what_cannot_be(self):
         for members in (
@@ -358,7 +361,6 @@ class PageTest(unittest.TestCase):
                          failures=[{"workload": evil, "store": evil, "message": evil}])  # fmt: skip
         document["stores"][evil] = {"version": evil, "configuration": evil}
         document["machine"]["cpu"] = evil
-        # Its name is not listed until now.
         parsed = parse_page(self.render(document))
         self.assertNotIn("script", parsed.tags)
         text = markdown.report(content_of(document))
@@ -373,9 +375,10 @@ class PageTest(unittest.TestCase):
             "histogram": [[0, 1], [2**63, 0], [2**64, 1]],
             "timeline": [{"second": s, "operations": 0, "p99_ns": 0} for s in range(3)],
         }
+        one, eight = {"threads": 1}, {"threads": 8}
         document = small(
-            ("durable_put", {"threads": 1}, "keel", 0, run), ("durable_put", {"threads": 1}, "lmdb", 0, run),
-            ("durable_put", {"threads": 8}, "keel", 0, run), ("open_clean", {}, "keel", 0, run),
+            ("durable_put", one, "keel", 0, run), ("durable_put", one, "lmdb", 0, run),
+            ("durable_put", eight, "keel", 0, run), ("open_clean", {}, "keel", 0, run),
             ("open_clean", {}, "lmdb", 0, run),
         )  # fmt: skip
         parse_page(self.render(document))

@@ -27,7 +27,8 @@ WORKLOADS = [
     ("overwrite", {"times": 3}, (5e5, 3e5, 4e5, 7e4, 3e5, 5e5, 1e5, None)),
     ("sustained", {"threads": 8, "durability": "unsynced", "minutes": 30},
      (4e5, 2e5, 3.5e5, 5e4, 3e5, 3e5, 1e5, None)),
-    ("large_read", {"threads": 1, "rows": 1000000}, (19500, 19000, 9000, 8000, 9000, 7000, 6000, None)),
+    ("large_read", {"threads": 1, "rows": 1000000},
+     (19500, 19000, 9000, 8000, 9000, 7000, 6000, None)),
 ]
 for threads, rates in (
     (1, (13000, 4200, 8300, 10000, 11000, 8700, 11000)),
@@ -133,7 +134,7 @@ def document(seed=1, runs=3, samples=2000):
                 results.append(run_of(draw, workload, parameters, store, number, 1e9 / time, 1))
                 results[-1]["operations"], results[-1]["seconds"] = 1, time / 1e9
     stores = {
-        name: {"version": "1.2.3", "configuration": f"{name} as who knows it would, synced: all of it"}
+        name: {"version": "1.2.3", "configuration": f"{name} as who knows it would, all synced"}
         for name in (*STORES, "disk", "memory")
     }
     return {
