@@ -162,6 +162,7 @@ def others(comparison, row, against, measure):
             spread = measure.of(other, store)
             if spread is not None:
                 what = store if other is row else f"{store}, {row_title(other)}"
+                what = row_title(other) if store in comparison.floors else what
                 found.append((what, spread.median))
     return sorted(found, key=lambda one: one[1], reverse=measure.more_is_better)
 

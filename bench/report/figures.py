@@ -132,8 +132,10 @@ def parameter_text(key, value):
         return size(value)
     if key.endswith("_bytes") and isinstance(value, (int, float)):
         return f"{key.removesuffix('_bytes')} {size(value)}".replace("_", " ")
-    if key == "rows" and isinstance(value, int):
-        return f"{number(value)} rows"
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1000:
+        value = number(value)
+    if key in ("rows", "keys", "minutes", "times"):
+        return f"{value} {key}"
     return f"{key} {value}".replace("_", " ")
 
 

@@ -23,6 +23,10 @@ from figures import (
 COLOURS_LIGHT = "#0b63b6 #c8500a #0a7d5a #b0397f #9a7200 #4a7fa8 #6b4fb3 #6b6b6b".split()
 COLOURS_DARK = "#6cb4ff #ff9a5c #4fd1a5 #ff8fd0 #f0c94a #9fd3f2 #b9a2ff #b0b0b0".split()
 MAP_COLOUR = 7
+# A longer run is drawn with so many points.
+SECONDS_DRAWN = 300
+# Texts of more characters are broken into lines.
+LONG = 40
 
 STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --ink: #1b1b1b; --faint: #5c5c5c;
@@ -41,7 +45,9 @@ dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 th, td { padding: .25rem .7rem .25rem 0; text-align: right; vertical-align: top;
   border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; white-space: nowrap; }
 th { color: var(--faint); font-weight: 600; }
-th.text, td.text { text-align: left; white-space: normal; min-width: 5rem; }
+.text { text-align: left; } .long { white-space: normal; min-width: 14rem; }
+th:first-child, td:first-child { position: sticky; left: 0; background: var(--ground);
+  min-width: 9rem; max-width: 18rem; white-space: normal; }
 td.strong { font-weight: 700; } .lost { color: var(--lost); fill: var(--lost); }
 .charts { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
@@ -94,6 +100,8 @@ def table(content):
         yield "<tr>"
         for j, value in enumerate(row):
             kinds = ["text" if j in content.texts else "", (i, j) in content.strong and "strong"]
+            if j in content.texts and len(str(value)) > LONG:
+                kinds.append("long")
             if value in ("NOT MET", "not plausible", "no result"):
                 kinds.append("lost")
             yield cell("td", value, kinds)
@@ -146,6 +154,12 @@ def percentile_points(runs):
         if amount:
             points.append((-math.log10(above), upper))
     return thinned([(max(x, 0.0), max(y, 1)) for x, y in points])
+
+
+def worst_of(points, at_once, pick):
+    """One point for so many, with the worst of their values: a stall must not vanish in a mean."""
+    groups = [points[i : i + at_once] for i in range(0, len(points), at_once)]
+    return [(group[0][0], pick(y for _, y in group)) for group in groups]
 
 
 class Page:
@@ -262,18 +276,20 @@ class Page:
 
     def timeline_charts(self, row):
         """Throughput and p99 second by second, every run a curve of its own."""
+        runs = [(store, run) for store in self.stores for run in row.runs.get(store, ())]
+        at_once = math.ceil(max((len(run.timeline) for _, run in runs), default=1) / SECONDS_DRAWN)
         rates, tails = [], []
-        for store in self.stores:
-            for run in row.runs.get(store, ()):
-                if len(run.timeline) > 1:
-                    index = self.index[store]
-                    rates.append(Curve(index, store, [(s, n) for s, n, _ in run.timeline]))
-                    tail = [(s, p99) for s, _, p99 in run.timeline if p99]
-                    if tail:
-                        tails.append(Curve(index, store, tail))
+        for store, run in runs:
+            rate = [(second, operations) for second, operations, _ in run.timeline]
+            tail = [(second, p99) for second, _, p99 in run.timeline if p99]
+            for curves, points, pick in ((rates, rate, min), (tails, tail, max)):
+                if len(points) > 1:
+                    drawn = worst_of(points, at_once, pick)
+                    curves.append(Curve(self.index[store], store, drawn))
+        which = "each second" if at_once == 1 else f"the worst of each {at_once} seconds"
         for curves, scale, show, caption in (
-            (rates, Linear, per_second, "operations in each second"),
-            (tails, Logarithmic, duration, "p99 of each second"),
+            (rates, Linear, per_second, f"operations in {which}"),
+            (tails, Logarithmic, duration, f"p99 of {which}"),
         ):
             if curves:
                 across = Axis(Linear([x for c in curves for x, _ in c.points]), number, "second")

@@ -344,6 +344,16 @@ class PageTest(unittest.TestCase):
             for x in re.findall(r'\b(?:x|x1|x2|cx)="([^"]+)"', drawing):
                 self.assertTrue(-1 <= float(x) <= charts.WIDTH + 1, x)
 
+    def test_a_stall_shows_in_a_long_run(self):
+        seconds = [(second, 0 if second == 1234 else 100) for second in range(1800)]
+        drawn = page.worst_of(seconds, 6, min)
+        self.assertEqual(len(drawn), 300)
+        self.assertEqual([point for point in drawn if point[1] == 0], [(1230, 0)])
+        timeline = [{"second": s, "operations": n, "p99_ns": 5} for s, n in seconds]
+        run = {"operations": 1, "seconds": 1800, "timeline": timeline}
+        text = self.render(small(("sustained", {"threads": 8}, "keel", 0, run)))
+        self.assertIn("operations in the worst of each 6 seconds", text)
+
     def test_has_both_modes_and_fits_a_narrow_screen(self):
         text = self.render(DOCUMENT)
         self.assertIn("prefers-color-scheme: dark", text)
