@@ -78,7 +78,8 @@ class Distance:
 
     @property
     def plausible(self):
-        return self.floor == IN_MEMORY or self.share <= PLAUSIBLE_SHARE
+        of_memory = self.floor == IN_MEMORY or self.measure is SCANNED
+        return of_memory or self.share <= PLAUSIBLE_SHARE
 
 
 def distances_to(comparison, row, measure, name, limit):
