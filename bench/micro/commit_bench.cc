@@ -181,7 +181,13 @@ void CommitStage(benchmark::State& state) {
 }
 BENCHMARK(CommitStage)
     ->ArgNames({"entries", "stage"})
-    ->ArgsProduct({{1000, 100'000}, {0, 1, 2, 3}})
+    ->ArgsProduct({{1000, 100'000}, {1, 2, 3}})
+    ->UseManualTime();
+// By its own time it would go on for ages.
+BENCHMARK(CommitStage)
+    ->ArgNames({"entries", "stage"})
+    ->Args({1000, 0})
+    ->Iterations(2000)
     ->UseManualTime();
 
 }  // namespace
