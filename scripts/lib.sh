@@ -32,6 +32,9 @@ show_help() {
 meson_options() {
   case "$1" in
     release) printf '%s\n' -Dbuildtype=release -Dparanoid=false -Db_sanitize=none ;;
+    compare)
+      printf '%s\n' -Dbuildtype=release -Dparanoid=false -Db_sanitize=none -Dcompare=true
+      ;;
     debug) printf '%s\n' -Dbuildtype=debugoptimized -Dparanoid=true -Db_sanitize=none ;;
     asan)
       printf '%s\n' -Dbuildtype=debugoptimized -Dparanoid=true -Db_sanitize=address,undefined \
