@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "bench/compare/clock.h"
 #include "bench/compare/open_store.h"
+#include "bench/compare/process_usage.h"
 #include "bench/compare/random.h"
 
 namespace keel::compare {
@@ -47,6 +48,7 @@ absl::Status TimeOpen(const Assignment& assignment, std::unique_ptr<Store>* stor
   measurement->operations = 1;
   measurement->seconds = static_cast<double>(taken) / 1e9;
   measurement->latencies.Add(taken);
+  measurement->peak_memory_bytes = PeakMemoryBytes();
   if (!right) return absl::DataLossError("the first value that was read is not right");
   return absl::OkStatus();
 }
