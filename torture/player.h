@@ -95,6 +95,7 @@ class Player {
   bool EnsureTransaction();
   bool EnsureExclusiveTransaction();
   bool BeginTransaction(bool optimistic);
+  void CountChange(size_t bytes);
   uint64_t WrittenMax() const;
   bool Stopped() const;
   void CheckContents(const State& state);

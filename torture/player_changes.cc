@@ -44,7 +44,13 @@ bool Player::EnsureExclusiveTransaction() {
 uint64_t Player::WrittenMax() const {
   const uint64_t log = shape_.checkpoint_log_bytes;
   if (huge_) return 4 * log;
-  return optimistic_ ? std::min(log / 4, shape_.memory_bytes / 64) : log / 4;
+  return optimistic_ ? std::min(log / 4, shape_.memory_bytes / 32) : log / 4;
+}
+
+void Player::CountChange(size_t bytes) {
+  constexpr uint64_t kInTheLog = 40;
+  constexpr uint64_t kInAWriteSet = 500;  // what takes it back included
+  written_ += bytes + (optimistic_ ? kInAWriteSet : kInTheLog);
 }
 
 bool Player::BeginTransaction(bool optimistic) {
@@ -73,7 +79,7 @@ void Player::Put(Operation operation) {
 }
 
 bool Player::PutOne(int space, const std::string& key, const std::string& value) {
-  written_ += key.size() + value.size() + 40;
+  CountChange(key.size() + value.size());
   const bool put = Judge("put", transaction_->Put(Handle(space), key, value));
   if (put) working_.Put(space, key, value);
   CheckOneKey();
@@ -84,6 +90,7 @@ void Player::Delete() {
   if (!EnsureTransaction()) return;
   const int space = RandomSpace();
   const std::string key = RandomKey();
+  CountChange(key.size());
   if (Judge("delete", transaction_->Delete(Handle(space), key))) working_.Delete(space, key);
   CheckOneKey();
 }
@@ -94,6 +101,7 @@ void Player::DeleteRange() {
   std::string begin = RandomKey();
   std::string end = RandomKey();
   if (end < begin) std::swap(begin, end);
+  CountChange(begin.size() + end.size());
   if (Judge("delete range", transaction_->DeleteRange(Handle(space), KeyRange(begin, end)))) {
     working_.DeleteRange(space, begin, end);
   }
@@ -117,7 +125,10 @@ void Player::CheckOneKey() {
 }
 
 void Player::SetSavepoint() {
+  constexpr size_t kSavepointsMax = 50;  // of the smallest memory
   if (!shape_.savepoints || !EnsureTransaction()) return;
+  if (savepoints_.size() == kSavepointsMax) return;
+  CountChange(0);
   savepoints_.push_back({transaction_->SetSavepoint(), working_});
 }
 
