@@ -186,10 +186,10 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   uint64_t tag() const { return tag_; }
   const Options& options() const { return options_; }
   engine::Storage& storage() { return *storage_; }
-  // Of the memory: for what optimistic transactions have read and written.
   // Of one exclusive transaction: each keeps the roots of its moment and the pages that died since.
   static constexpr uint64_t kMemoryOfSavepoint = 16 << 10;
   size_t savepoints_max() const { return options_.memory_bytes / kMemoryOfSavepoint; }
+  // Of the memory: for what optimistic transactions have read and written.
   engine::MemoryShare& optimistic_share() { return optimistic_share_; }
   engine::VersionRegistry& registry() { return registry_; }
   engine::CommitHistory& commit_history() { return commit_history_; }

@@ -25,12 +25,12 @@
 
 namespace keel::engine {
 
+// `savepoint` is none that can be returned to: 0 is the one that SetSavepoint gives when it has set none.
 inline absl::Status NoSuchSavepoint(Savepoint savepoint) {
   if (savepoint == Savepoint{0}) {
     return absl::ResourceExhaustedError(
-        "the savepoint was not set, for want of memory: a transaction may have one for each 16 KiB "
-        "of "
-        "Options::memory_bytes; commit now and then, or raise that");
+        "the savepoint was not set, for want of memory: a transaction may have one for each "
+        "16 KiB of Options::memory_bytes; commit now and then, or raise that");
   }
   return absl::FailedPreconditionError(
       "the savepoint is not one of this transaction, or a rollback to an earlier one removed it");

@@ -29,7 +29,7 @@ absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label,
   }
   if (owner_ == self) return OwnerWaits();
   Waiter waiter{.thread = self, .label = label, .granted = {}};
-  std::list<Waiter*>& line = use == Use::kCommits ? commits_ : transactions_;
+  std::list<Waiter*>& line = Line(use);
   line.push_back(&waiter);
   absl::Status status = Wait(waiter, timeout);
   if (!status.ok()) {
@@ -108,7 +108,7 @@ void WriterLock::Release() {
   owner_ = 0;
   expire_ = nullptr;
   const Use next = NextUse(clock_->Now() - since_);
-  std::list<Waiter*>& line = next == Use::kCommits ? commits_ : transactions_;
+  std::list<Waiter*>& line = Line(next);
   if (line.empty()) return;
   Waiter* const waiter = line.front();
   line.pop_front();
@@ -120,12 +120,12 @@ void WriterLock::Release() {
 WriterLock::Use WriterLock::NextUse(absl::Duration held) {
   const bool commits = use_ == Use::kCommits;
   const Use other = commits ? Use::kTransaction : Use::kCommits;
-  if ((commits ? transactions_ : commits_).empty()) {
+  if (Line(other).empty()) {
     ahead_ = absl::ZeroDuration();
     return use_;
   }
   ahead_ = std::clamp(commits ? ahead_ + held : ahead_ - held, -kAheadMax, kAheadMax);
-  if ((commits ? commits_ : transactions_).empty() || ahead_ == absl::ZeroDuration()) return other;
+  if (Line(use_).empty() || ahead_ == absl::ZeroDuration()) return other;
   return ahead_ > absl::ZeroDuration() ? Use::kTransaction : Use::kCommits;
 }
 

@@ -72,6 +72,9 @@ class WriterLock {
   absl::Status OwnerWaits() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Timeout(absl::Duration waited) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string HolderName() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::list<Waiter*>& Line(Use use) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return use == Use::kCommits ? commits_ : transactions_;
+  }
   // Whose turn it is; `held`: how long the last one had it.
   Use NextUse(absl::Duration held) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Hold(uint64_t owner, std::string_view label, Use use) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -156,9 +156,9 @@ class Content:
             Table(["workload", "Keel to best", *stores], rows, strong=strong),
         )
 
-    def latencies(self):
-        measures = (P50, P95, P99, P999, MAX)
-        rows = []
+    def measured(self, measures):
+        """A line for each workload and store of which any of these is known."""
+        lines = []
         for row in self.comparison.rows:
             for store in self.comparison.shown_stores:
                 spreads = [measure.of(row, store) for measure in measures]
@@ -166,30 +166,33 @@ class Content:
                     shown = [
                         show_spread(measure, spread) for measure, spread in zip(measures, spreads)
                     ]
-                    rows.append([row_title(row), store, *shown])
+                    lines.append([row_title(row), store, *shown])
+        return lines
+
+    def latencies(self):
+        measures = (P50, P95, P99, P999, MAX)
         return Section(
             "Latency",
             "Of single calls (a batch, a scan, a call for many keys is one); medians of the runs "
             "(least..most).",
-            Table(["workload", "store", *(one.key for one in measures)], rows, texts=(0, 1)),
+            Table(
+                ["workload", "store", *(one.key for one in measures)],
+                self.measured(measures),
+                texts=(0, 1),
+            ),
         )
 
     def space(self):
         measures = (WRITTEN, FILES, MEMORY)
-        rows = []
-        for row in self.comparison.rows:
-            for store in self.comparison.shown_stores:
-                spreads = [measure.of(row, store) for measure in measures]
-                if any(spreads):
-                    shown = [
-                        show_spread(measure, spread) for measure, spread in zip(measures, spreads)
-                    ]
-                    rows.append([row_title(row), store, *shown])
         return Section(
             "Disk and memory",
             "Bytes written to disk for each byte of keys and values, the size of all files "
             "afterwards, and the most memory that the process had.",
-            Table(["workload", "store", *(one.title for one in measures)], rows, texts=(0, 1)),
+            Table(
+                ["workload", "store", *(one.title for one in measures)],
+                self.measured(measures),
+                texts=(0, 1),
+            ),
         )
 
     def other_losses(self):
