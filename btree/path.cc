@@ -57,7 +57,7 @@ absl::Status CheckFences(const Path& path, size_t level) {
 }
 
 absl::Status Descend(PageSource& pages, KeyspaceId keyspace, const TreeRoot& root,
-                     std::string_view key, Path* path) {
+                     std::string_view key, Path* path, Epoch made) {
   KEEL_RETURN_IF_ERROR(CheckRoot(root));
   path->resize(root.level + size_t{1});
   pager::Reference reference = root.reference;
@@ -66,7 +66,7 @@ absl::Status Descend(PageSource& pages, KeyspaceId keyspace, const TreeRoot& roo
     KEEL_ASSIGN_OR_RETURN(step.page,
                           PinNode(pages, keyspace, reference, static_cast<uint8_t>(level)));
     step.reference = reference;
-    KEEL_RETURN_IF_ERROR(CheckFences(*path, level));
+    if (reference.birth != made) KEEL_RETURN_IF_ERROR(CheckFences(*path, level));
     if (level == 0) break;
     step.slot = step.node().ChildFor(key);
     reference = step.node().reference(step.slot);

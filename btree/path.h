@@ -46,10 +46,10 @@ using Path = absl::InlinedVector<PathStep, 8>;
 // CheckWithin for the node at `level`, against the separators above it.
 absl::Status CheckFences(const Path& path, size_t level);
 
-// Pins the path to the leaf whose range holds `key`, fences checked. REQUIRES: a tree that
-// is not empty.
+// Pins the path to the leaf whose range holds `key`, fences checked. Pages born at `made` need no check: the writer's
+// own epoch, whose pages were made of checked ones and have not been on disk. REQUIRES: a tree that is not empty.
 absl::Status Descend(PageSource& pages, KeyspaceId keyspace, const TreeRoot& root,
-                     std::string_view key, Path* path);
+                     std::string_view key, Path* path, Epoch made = {});
 
 }  // namespace keel::btree
 

@@ -15,6 +15,7 @@
 #ifndef KEEL_BTREE_TREE_H_
 #define KEEL_BTREE_TREE_H_
 
+#include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
@@ -58,12 +59,21 @@ absl::StatusOr<Found> Find(PageSource& pages, KeyspaceId keyspace, const TreeRoo
 // InvalidArgument: a key or a value that no tree takes.
 absl::Status CheckEntry(uint32_t page_bytes, std::string_view key, std::string_view value);
 
+// Called when nothing can fail any more, before the first page is changed. Its error is the operation's, which has
+// changed nothing then.
+using BeforeChange = absl::FunctionRef<absl::Status()>;
+inline absl::Status NothingBefore() { return absl::OkStatus(); }
+
+// Whether the value is kept in the leaf: then Put writes to no file before its change.
+inline bool KeptInline(uint32_t page_bytes, std::string_view key, std::string_view value) {
+  return value.size() <= MaxInlineValueBytes(page_bytes, key.size());
+}
 // Inserts or replaces. Returns whether the key is new. `key` and `value` may point into pinned pages.
 absl::StatusOr<bool> Put(PageSink& pages, KeyspaceId keyspace, TreeRoot* root, std::string_view key,
-                         std::string_view value);
-// Removes. Returns whether the key was there; false changes nothing.
+                         std::string_view value, BeforeChange before_change = NothingBefore);
+// Removes. Returns whether the key was there; false changes nothing, and calls nothing.
 absl::StatusOr<bool> Delete(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
-                            std::string_view key);
+                            std::string_view key, BeforeChange before_change = NothingBefore);
 // Removes every key in the range; returns how many. Rewrites the two edge paths and drops whole subtrees
 // between. On an error pages may have been changed or dropped: the caller rolls back to a mark that it
 // set before (the tree as it was is intact in frozen pages).

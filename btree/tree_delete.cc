@@ -33,12 +33,16 @@ struct Remains {
 
 class DeleteOperation {
  public:
-  DeleteOperation(PageSink& pages, KeyspaceId keyspace, TreeRoot* root)
-      : pages_(pages), page_bytes_(pages.page_bytes()), keyspace_(keyspace), root_(root) {}
+  DeleteOperation(PageSink& pages, KeyspaceId keyspace, TreeRoot* root, BeforeChange before_change)
+      : pages_(pages),
+        page_bytes_(pages.page_bytes()),
+        keyspace_(keyspace),
+        root_(root),
+        before_change_(before_change) {}
 
   absl::StatusOr<bool> Run(std::string_view key) {
     if (root_->empty()) return false;
-    KEEL_RETURN_IF_ERROR(Descend(pages_, keyspace_, *root_, key, &path_));
+    KEEL_RETURN_IF_ERROR(Descend(pages_, keyspace_, *root_, key, &path_, pages_.current_epoch()));
     const NodeView leaf = path_[0].node();
     bool found = false;
     position_ = leaf.LowerBound(key, &found);
@@ -48,6 +52,7 @@ class DeleteOperation {
     }
     PinSiblings();
     KEEL_RETURN_IF_ERROR(Reserve());
+    KEEL_RETURN_IF_ERROR(before_change_());
     Apply();
     return true;
   }
@@ -207,6 +212,7 @@ class DeleteOperation {
   const uint32_t page_bytes_;
   const KeyspaceId keyspace_;
   TreeRoot* const root_;
+  const BeforeChange before_change_;
   Path path_;
   size_t position_ = 0;  // in the leaf
   std::optional<Extent> old_extent_;
@@ -216,8 +222,8 @@ class DeleteOperation {
 }  // namespace
 
 absl::StatusOr<bool> Delete(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
-                            std::string_view key) {
-  return DeleteOperation(pages, keyspace, root).Run(key);
+                            std::string_view key, BeforeChange before_change) {
+  return DeleteOperation(pages, keyspace, root, before_change).Run(key);
 }
 
 }  // namespace keel::btree

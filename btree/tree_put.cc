@@ -28,16 +28,20 @@ struct Rise {
 
 class PutOperation {
  public:
-  PutOperation(PageSink& pages, KeyspaceId keyspace, TreeRoot* root)
-      : pages_(pages), page_bytes_(pages.page_bytes()), keyspace_(keyspace), root_(root) {}
+  PutOperation(PageSink& pages, KeyspaceId keyspace, TreeRoot* root, BeforeChange before_change)
+      : pages_(pages),
+        page_bytes_(pages.page_bytes()),
+        keyspace_(keyspace),
+        root_(root),
+        before_change_(before_change) {}
 
   absl::StatusOr<bool> Run(std::string_view key, std::string_view value) {
     KEEL_RETURN_IF_ERROR(CheckEntry(page_bytes_, key, value));
     if (!root_->empty()) {
-      KEEL_RETURN_IF_ERROR(Descend(pages_, keyspace_, *root_, key, &path_));
+      KEEL_RETURN_IF_ERROR(Descend(pages_, keyspace_, *root_, key, &path_, pages_.current_epoch()));
       KEEL_RETURN_IF_ERROR(LookAt(key));
     }
-    if (value.size() <= MaxInlineValueBytes(page_bytes_, key.size())) {
+    if (KeptInline(page_bytes_, key, value)) {
       return ReserveAndApply(Entry{{key, {}}, value, false});
     }
     KEEL_ASSIGN_OR_RETURN(const Extent extent, WriteExtent(pages_, value));
@@ -62,6 +66,7 @@ class PutOperation {
       return absl::ResourceExhaustedError("the tree cannot grow any higher");
     }
     KEEL_RETURN_IF_ERROR(pages_.Reserve(2 * path_.size() + 2));
+    KEEL_RETURN_IF_ERROR(before_change_());
     if (path_.empty()) {
       PlantTree(entry);
       return true;
@@ -162,6 +167,7 @@ class PutOperation {
   const uint32_t page_bytes_;
   const KeyspaceId keyspace_;
   TreeRoot* const root_;
+  const BeforeChange before_change_;
   Path path_;
   size_t position_ = 0;  // in the leaf
   bool exists_ = false;
@@ -183,8 +189,8 @@ absl::Status CheckEntry(uint32_t page_bytes, std::string_view key, std::string_v
 }
 
 absl::StatusOr<bool> Put(PageSink& pages, KeyspaceId keyspace, TreeRoot* root, std::string_view key,
-                         std::string_view value) {
-  return PutOperation(pages, keyspace, root).Run(key, value);
+                         std::string_view value, BeforeChange before_change) {
+  return PutOperation(pages, keyspace, root, before_change).Run(key, value);
 }
 
 }  // namespace keel::btree

@@ -26,12 +26,19 @@ absl::Status Applier::Apply(const Operation& operation) {
   return status;
 }
 
+absl::Status Applier::ApplyToKey(const Operation& operation, btree::BeforeChange before_change) {
+  absl::Status status = operation.kind == OperationKind::kPut ? Put(operation, before_change)
+                                                              : Delete(operation, before_change);
+  if (status.ok()) ++changes_;
+  return status;
+}
+
 absl::Status Applier::Dispatch(const Operation& operation) {
   switch (operation.kind) {
     case OperationKind::kPut:
-      return Put(operation.keyspace, operation.key, operation.value);
+      return Put(operation);
     case OperationKind::kDelete:
-      return Delete(operation.keyspace, operation.key);
+      return Delete(operation);
     case OperationKind::kDeleteRange:
       return DeleteRange(operation);
     case OperationKind::kCreateKeyspace:
@@ -48,21 +55,24 @@ absl::Status Applier::Dispatch(const Operation& operation) {
                     static_cast<int>(operation.kind));
 }
 
-absl::Status Applier::Put(KeyspaceId keyspace, std::string_view key, std::string_view value) {
-  KEEL_RETURN_IF_ERROR(RequireKeyspace(keyspace));
+absl::Status Applier::Put(const Operation& operation, btree::BeforeChange before_change) {
+  KEEL_RETURN_IF_ERROR(RequireKeyspace(operation.keyspace));
   session_->set_space_use(space_for_puts_);
-  TreeRoot root = state_->roots.Get(keyspace);
-  KEEL_RETURN_IF_ERROR(btree::Put(*session_, keyspace, &root, key, value).status());
-  state_->roots.Set(keyspace, root);
+  TreeRoot root = state_->roots.Get(operation.keyspace);
+  KEEL_RETURN_IF_ERROR(btree::Put(*session_, operation.keyspace, &root, operation.key,
+                                  operation.value, before_change)
+                           .status());
+  state_->roots.Set(operation.keyspace, root);
   return absl::OkStatus();
 }
 
-absl::Status Applier::Delete(KeyspaceId keyspace, std::string_view key) {
-  KEEL_RETURN_IF_ERROR(RequireKeyspace(keyspace));
+absl::Status Applier::Delete(const Operation& operation, btree::BeforeChange before_change) {
+  KEEL_RETURN_IF_ERROR(RequireKeyspace(operation.keyspace));
   session_->set_space_use(pager::SpaceUse::kDelete);
-  TreeRoot root = state_->roots.Get(keyspace);
-  KEEL_ASSIGN_OR_RETURN(const bool deleted, btree::Delete(*session_, keyspace, &root, key));
-  if (deleted) state_->roots.Set(keyspace, root);
+  TreeRoot root = state_->roots.Get(operation.keyspace);
+  KEEL_ASSIGN_OR_RETURN(const bool deleted, btree::Delete(*session_, operation.keyspace, &root,
+                                                          operation.key, before_change));
+  if (deleted) state_->roots.Set(operation.keyspace, root);
   return absl::OkStatus();
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "btree/tree.h"
 #include "engine/version.h"
 #include "pager/write_session.h"
 #include "recovery/operations.h"
@@ -25,11 +26,15 @@ class Applier {
   Applier(pager::WriteSession* session, TreeState* state) : session_(session), state_(state) {}
 
   absl::Status Apply(const recovery::Operation& operation);
+  // A put or a delete; `before_change` is called before it changes anything, if it does (btree/tree.h).
+  absl::Status ApplyToKey(const recovery::Operation& operation, btree::BeforeChange before_change);
   // Grows with each operation that was applied.
   uint64_t changes() const { return changes_; }
 
-  absl::Status Put(KeyspaceId keyspace, std::string_view key, std::string_view value);
-  absl::Status Delete(KeyspaceId keyspace, std::string_view key);
+  absl::Status Put(const recovery::Operation& operation,
+                   btree::BeforeChange before_change = btree::NothingBefore);
+  absl::Status Delete(const recovery::Operation& operation,
+                      btree::BeforeChange before_change = btree::NothingBefore);
   absl::Status DeleteRange(const recovery::Operation& operation);
   absl::Status CreateKeyspace(KeyspaceId keyspace, std::string_view name);
   absl::Status DropKeyspace(KeyspaceId keyspace);

@@ -73,7 +73,8 @@ void CommitQueue::Answer(const Group& group, const Member* leader) {
 
 CommitQueue::Figures CommitQueue::figures() const {
   absl::MutexLock lock(&mutex_);
-  return {groups_, members_, line_.size()};
+  const uint64_t alone = alone_.load(std::memory_order_relaxed);
+  return {groups_ + alone, members_ + alone, line_.size()};
 }
 
 }  // namespace keel::engine

@@ -2,7 +2,7 @@
 //
 // A thread that commits enters the queue. The first in line leads: it alone waits for the writer lock, and when it has
 // it takes along whoever waits behind it and may be committed together with it. Meanwhile the next in line leads those
-// that are left. A lone committer leads itself, without a wait or a change of threads.
+// that are left. Who finds the writer lock free goes past the queue.
 //
 //   Q1  A member is answered exactly once, by who leads it, or leaves before it was taken.
 //   Q2  While the queue has members that were not taken, the first of them leads, and no other.
@@ -23,6 +23,7 @@
 #include <keel/lsn.h>
 #include <keel/options.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -45,6 +46,10 @@ class CommitQueue {
            std::string_view label)
         : apply_(apply), durability_(durability), bytes_(bytes), label_(label) {}
 
+    // Its `apply` changes one key at most, and that as the last thing it does.
+    void set_one_change() { one_change_ = true; }
+    bool one_change() const { return one_change_; }
+
     absl::Status Apply() const { return apply_(); }
     Durability durability() const { return durability_; }
     size_t bytes() const { return bytes_; }
@@ -63,6 +68,7 @@ class CommitQueue {
     const Durability durability_;
     const size_t bytes_;
     const std::string_view label_;
+    bool one_change_ = false;
     State state_ = State::kWaiting;  // under the queue's mutex
     absl::CondVar changed_;
   };
@@ -85,6 +91,8 @@ class CommitQueue {
   // The leader and those it takes along. They leave the queue; the next in line leads it from now on.
   // REQUIRES: `leader` leads, and holds the writer lock.
   Group TakeGroup(Member* leader) ABSL_LOCKS_EXCLUDED(mutex_);
+  // A commit went past the queue: its thread found the writer lock free.
+  void CountAlone() { alone_.fetch_add(1, std::memory_order_relaxed); }
   // The leader could not get the lock, and leaves; the next in line leads.
   void Leave(Member* leader) ABSL_LOCKS_EXCLUDED(mutex_);
   // Wakes the members, but for the leader, whose thread is the calling one. They may be gone when this returns.
@@ -109,6 +117,7 @@ class CommitQueue {
   std::list<Member*> line_ ABSL_GUARDED_BY(mutex_);  // not taken; the first leads (Q2)
   uint64_t groups_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t members_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::atomic<uint64_t> alone_ = 0;
 };
 
 }  // namespace keel::engine

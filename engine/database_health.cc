@@ -33,6 +33,7 @@ absl::Status Database::Impl::CheckRunning() const {
 }
 
 void Database::Impl::Stop(const absl::Status& reason) {
+  EndUnpublished();    // they have been answered
   registry_.Freeze();  // before anyone is told
   if (!health_.Stop(reason)) return;
   writer_lock_.Fail(CheckRunning());
@@ -49,6 +50,7 @@ void Database::Impl::StopOnFailure() {
 // --- checkpoints that fail, and the log's limit ---
 
 absl::Status Database::Impl::RunCheckpoint(bool clean) {
+  PublishCommits();
   absl::Status status =
       PerformCheckpoint([&](bool* fatal) { return checkpointer_.Run(clean, fatal); });
   NoteCheckpoint(status);

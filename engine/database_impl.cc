@@ -135,6 +135,13 @@ absl::Status Database::Impl::AcquireWriter(absl::Duration timeout, std::string_v
                                            engine::WriterLock::Use use) {
   KEEL_RETURN_IF_ERROR(CheckCommitsTaken());
   KEEL_RETURN_IF_ERROR(writer_lock_.Acquire(timeout, label, use));
+  KEEL_RETURN_IF_ERROR(BeginWriting(label));
+  // A transaction that is rolled back goes back to what is published.
+  if (use == engine::WriterLock::Use::kTransaction) PublishCommits();
+  return absl::OkStatus();
+}
+
+absl::Status Database::Impl::BeginWriting(std::string_view label) {
   absl::Status status = CheckCommitsTaken();
   if (status.ok()) status = WaitForLogRoom();
   if (!status.ok()) {
@@ -156,6 +163,7 @@ uint64_t Database::Impl::log_bytes_since_checkpoint() const {
 }
 
 absl::Status Database::Impl::ApplyAndLog(const Operation& operation) {
+  if (stay_unpublished_) return ApplyUnpublished(operation);
   KEEL_RETURN_IF_ERROR(transaction_log_->failure());
   // The log's room before the change: a change that cannot be logged must not be made.
   absl::Status status = MakeLoggable(operation);
@@ -243,6 +251,11 @@ absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
   }
   StopOnFailure();
   if (!registry_.AdvanceUndurable(lsn)) return StoppedOnTheWay();
+  return FinishUndurable(lsn, durability);
+}
+
+absl::Status Database::Impl::FinishUndurable(Lsn lsn, Durability durability) {
+  if (!CheckRunning().ok()) return StoppedOnTheWay();
   if (durability == Durability::kNone) return absl::OkStatus();
   if (LagsTooFar(lsn)) {
     async_waits_.fetch_add(1, std::memory_order_relaxed);
@@ -318,6 +331,7 @@ absl::StatusOr<Lsn> Database::Impl::CommitOperations(std::span<const Operation> 
   size_t bytes = recovery::kRecordHeadBytes;
   for (const Operation& operation : operations) bytes += recovery::EncodedBytes(operation);
   engine::CommitQueue::Member member(apply, options.durability, bytes, "a single write");
+  if (operations.size() == 1) member.set_one_change();
   return CommitThroughQueue(&member, absl::InfiniteDuration());
 }
 
@@ -348,6 +362,7 @@ absl::StatusOr<Lsn> Database::Impl::CommitIf(Keyspace keyspace, const Operation&
   engine::CommitQueue::Member member(apply, options.durability,
                                      recovery::kRecordHeadBytes + recovery::EncodedBytes(operation),
                                      "a compare and set");
+  member.set_one_change();
   return CommitThroughQueue(&member, absl::InfiniteDuration());
 }
 

@@ -30,6 +30,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -123,6 +124,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
                                          absl::Duration timeout);
   absl::Status AcquireWriter(absl::Duration timeout, std::string_view label,
                              engine::WriterLock::Use use = engine::WriterLock::Use::kTransaction);
+  // What else a holder of the writer lock needs. Releases it on failure.
+  absl::Status BeginWriting(std::string_view label);
   void ReleaseWriter();
   engine::WriterLock& writer_lock() { return writer_lock_; }
   // What the running transaction has built so far.
@@ -151,6 +154,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Status AwaitWinner();
   // Steps 6 to 8 for what is published.
   absl::Status FinishCommit(Lsn lsn, Durability durability);
+  // For what is visible already, and need not be durable now: steps 6 and 8.
+  absl::Status FinishUndurable(Lsn lsn, Durability durability);
   // Unknown, of a commit that was handed over, or has been seen.
   absl::Status StoppedOnTheWay() const;
   // For a commit without changes: what it has read, up to `base`, is as durable as was asked for.
@@ -250,13 +255,33 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
 
   // --- groups (engine/group_commit.cc) ---
 
-  void CommitTogether(engine::CommitQueue::Group going);
+  enum class Outcome : uint8_t { kPublished, kUnpublished };
+  Outcome CommitTogether(engine::CommitQueue::Group going);
   size_t ApplyInOrder(const engine::CommitQueue::Group& going);
   bool PublishGroup(const engine::CommitQueue::Group& going);
   void NoteGroup(const engine::CommitQueue::Group& going);
   void CommitAlone(engine::CommitQueue::Member* member);
-  void FinishGroup(const engine::CommitQueue::Group& group);
+  void FinishGroup(const engine::CommitQueue::Group& group, Outcome outcome);
   absl::Status AfterFailedFlush(Lsn lsn);
+
+  // --- commits that no version holds (engine/unpublished_commits.cc) ---
+
+  bool MayStayUnpublished(const engine::CommitQueue::Group& going) const;
+  void CommitUnpublished(const engine::CommitQueue::Group& going);
+  absl::Status ApplyUnpublished(const recovery::Operation& operation);
+  absl::Status ChangeUnpublished(const recovery::Operation& operation);
+  void NoteUnpublished(Lsn lsn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(unpublished_latch_);
+  // For whoever is about to look at versions: that of the last commit comes to be, if there is none.
+  void PublishCommits() ABSL_LOCKS_EXCLUDED(unpublished_latch_);
+  void PublishCommitsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(unpublished_latch_);
+  // For Stop: and from now on there are none.
+  void EndUnpublished() ABSL_LOCKS_EXCLUDED(unpublished_latch_);
+  // The value as of the last commit, while that is in no version; none: look at the visible version.
+  std::optional<absl::StatusOr<PinnedValue>> GetUnpublished(Keyspace keyspace, std::string_view key)
+      ABSL_LOCKS_EXCLUDED(unpublished_latch_);
+  // A small value, or that there is none; none: the long way. REQUIRES: a guard.
+  std::optional<absl::StatusOr<PinnedValue>> GetResident(const engine::TreeState& state,
+                                                         Keyspace keyspace, std::string_view key);
 
   // Aborted: in the working state the key has another value.
   absl::Status Expect(Keyspace keyspace, std::string_view key,
@@ -341,16 +366,25 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::OpenSnapshots open_snapshots_;
   engine::DurableCallbacks durable_callbacks_;
   std::atomic<uint64_t> async_waits_ = 0;
+  // On the clock, in ns: no commit that is not durable is older.
+  std::atomic<int64_t> undurable_since_ = std::numeric_limits<int64_t>::min();
   RecoveryReport report_;
 
-  // The writer's, under the writer lock.
+  absl::Mutex unpublished_latch_;
+  std::atomic<bool> unpublished_ = false;  // changed under the latch
+  bool unpublished_ended_ ABSL_GUARDED_BY(unpublished_latch_) = false;
+  uint32_t looks_ ABSL_GUARDED_BY(unpublished_latch_) = 0;  // since the last commit
+
+  // The writer's, under the writer lock; while commits are unpublished, under that and the latch, or either to look.
   engine::TreeState working_;
   engine::Applier applier_;
   CommitNumber working_number_;
   Lsn working_lsn_;
-  uint64_t redone_ = 0;       // transactions repeated but not yet published
-  bool has_puts_ = false;     // the running transaction
-  std::string writer_label_;  // of who holds the writer lock
+  uint64_t redone_ = 0;            // transactions repeated but not yet published
+  bool has_puts_ = false;          // the running transaction
+  bool stay_unpublished_ = false;  // what is being applied is to
+  bool to_be_published_ = false;   // it cannot
+  std::string writer_label_;       // of who holds the writer lock
   std::unique_ptr<engine::TransactionLog> transaction_log_;  // none in a read-only open
   std::optional<engine::CommitQueue> commit_queue_;          // likewise
 

@@ -118,8 +118,14 @@ bool Database::Impl::LagsTooFar(Lsn lsn) {
   if (lsn <= durable) return false;
   if (lsn.value - durable.value > options_.async_lag_bytes_max) return true;
   if (options_.async_lag_max == absl::InfiniteDuration()) return false;
+  const absl::Duration now = Now();
+  // What comes to be undurable after a look is younger than the look: until the oldest of then would be too old, none is.
+  const absl::Duration known = absl::Nanoseconds(undurable_since_.load(std::memory_order_relaxed));
+  if (now - known <= options_.async_lag_max) return false;
   const CommitNumber newest{UINT64_MAX};
-  return Now() - commit_history_.Behind(durable, newest).oldest > options_.async_lag_max;
+  const absl::Duration oldest = std::min(now, commit_history_.Behind(durable, newest).oldest);
+  undurable_since_.store(absl::ToInt64Nanoseconds(oldest), std::memory_order_relaxed);
+  return now - oldest > options_.async_lag_max;
 }
 
 void Database::Impl::FillCommits(DatabaseStats* stats) {

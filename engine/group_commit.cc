@@ -37,6 +37,12 @@ absl::Status LogFailedOnTheWay(const absl::Status& log) {
 
 absl::StatusOr<Lsn> Database::Impl::CommitThroughQueue(Member* member, absl::Duration timeout) {
   KEEL_RETURN_IF_ERROR(CheckCommitsTaken());
+  if (writer_lock_.TryAcquire(member->label(), engine::WriterLock::Use::kCommits)) {
+    KEEL_RETURN_IF_ERROR(BeginWriting(member->label()));
+    commit_queue_->CountAlone();
+    FinishGroup({member}, CommitTogether({member}));
+    return std::move(member->answer);
+  }
   KEEL_RETURN_IF_ERROR(writer_lock_.RefuseOwner());
   const absl::Duration deadline = timeout == absl::InfiniteDuration() ? timeout : Now() + timeout;
   switch (commit_queue_->Enter(member, deadline)) {
@@ -54,18 +60,22 @@ absl::StatusOr<Lsn> Database::Impl::CommitThroughQueue(Member* member, absl::Dur
     return acquired;
   }
   const Group group = commit_queue_->TakeGroup(member);
-  CommitTogether(group);
-  FinishGroup(group);
+  FinishGroup(group, CommitTogether(group));
   commit_queue_->Answer(group, member);
   return std::move(member->answer);
 }
 
 // Gives every member its answer, short of durability.
-void Database::Impl::CommitTogether(Group going) {
+Database::Impl::Outcome Database::Impl::CommitTogether(Group going) {
+  if (MayStayUnpublished(going)) {
+    CommitUnpublished(going);
+    return Outcome::kUnpublished;
+  }
+  PublishCommits();  // a rollback goes back to what is published
   for (int attempt = 0; attempt < kGroupAttempts && going.size() > 1; ++attempt) {
     const size_t failed = ApplyInOrder(going);
     if (failed == going.size()) {
-      if (PublishGroup(going)) return;
+      if (PublishGroup(going)) return Outcome::kPublished;
       attempt = kGroupAttempts;  // for want of room, say: what one of them needs there may be
     } else {
       going.erase(going.begin() + static_cast<ptrdiff_t>(failed));
@@ -77,6 +87,7 @@ void Database::Impl::CommitTogether(Group going) {
     RestoreWorking();
   }
   for (Member* const member : going) CommitAlone(member);
+  return Outcome::kPublished;
 }
 
 // The index of the first member that failed half-way, or how many there are.
@@ -166,7 +177,7 @@ void Database::Impl::CommitAlone(Member* member) {
 }
 
 // Releases the writer lock; then makes the group as durable as it was to be, and visible.
-void Database::Impl::FinishGroup(const Group& group) {
+void Database::Impl::FinishGroup(const Group& group, Outcome outcome) {
   const Lsn end = working_lsn_;
   writer_lock_.Release();
   // Who was refused for what is in the way is answered once that is as durable as the change would have been.
@@ -175,7 +186,8 @@ void Database::Impl::FinishGroup(const Group& group) {
   };
   if (std::ranges::none_of(group, waits)) return;
   const Durability durability = group.front()->durability();
-  const absl::Status finished = FinishCommit(end, durability);
+  const absl::Status finished = outcome == Outcome::kUnpublished ? FinishUndurable(end, durability)
+                                                                 : FinishCommit(end, durability);
   if (finished.ok()) return;
   const absl::Status stopped = CheckRunning();
   for (Member* const member : group) {

@@ -44,32 +44,49 @@ absl::StatusOr<KeyspaceId> Database::Impl::Resolve(const TreeState& state,
 }
 
 engine::VersionKeeper Database::Impl::KeepVisible(std::string_view label) {
+  PublishCommits();
   return registry_.KeepVisible(Now(), label);
 }
 
 absl::StatusOr<PinnedValue> Database::Impl::Get(Keyspace keyspace, std::string_view key) {
   KEEL_RETURN_IF_ERROR(Usable());
+  bool hidden = false;
   {
     const pager::ReadGuard guard(*storage_->guards);
-    const Version& version = *registry_.visible();
-    KeyspaceId id = kDefaultKeyspace;
-    if (keyspace != Keyspace()) {
-      KEEL_ASSIGN_OR_RETURN(id, Resolve(version.state, keyspace));
+    const Version* const version = registry_.visible();
+    hidden = version == nullptr;
+    if (!hidden) {
+      auto value = GetResident(version->state, keyspace, key);
+      if (value) return *std::move(value);
     }
-    const pager::PageCache& cache = *storage_->cache;
-    const btree::LookupResult result = btree::Lookup(
-        [&cache](PageId page) { return cache.Find(page); }, id, version.state.roots.Get(id), key);
-    if (result.outcome == btree::LookupOutcome::kAbsent) return engine::Absent();
-    if (result.outcome == btree::LookupOutcome::kFound && !result.value.large &&
-        result.value.bytes.size() <= PinnedValueAccess::kInlineBytes) {
-      absl::StatusOr<PinnedValue> value{PinnedValue()};
-      PinnedValueAccess::SetCopy(&*value, result.value.bytes);
-      return value;
-    }
+  }
+  if (hidden) {
+    auto value = GetUnpublished(keyspace, key);
+    if (value) return *std::move(value);
   }
   // Something is missing from memory, large, or damaged: the long way, with a snapshot, outside the guard.
   const engine::VersionKeeper version = KeepVisible();
   return GetAt(version->state, gated_pages_, keyspace, key);
+}
+
+std::optional<absl::StatusOr<PinnedValue>> Database::Impl::GetResident(const TreeState& state,
+                                                                       Keyspace keyspace,
+                                                                       std::string_view key) {
+  KeyspaceId id = kDefaultKeyspace;
+  if (keyspace != Keyspace()) {
+    KEEL_ASSIGN_OR_RETURN(id, Resolve(state, keyspace));
+  }
+  const pager::PageCache& cache = *storage_->cache;
+  const btree::LookupResult result = btree::Lookup(
+      [&cache](PageId page) { return cache.Find(page); }, id, state.roots.Get(id), key);
+  if (result.outcome == btree::LookupOutcome::kAbsent) return engine::Absent();
+  if (result.outcome != btree::LookupOutcome::kFound || result.value.large ||
+      result.value.bytes.size() > PinnedValueAccess::kInlineBytes) {
+    return std::nullopt;
+  }
+  std::optional<absl::StatusOr<PinnedValue>> value(PinnedValue{});
+  PinnedValueAccess::SetCopy(&**value, result.value.bytes);
+  return value;
 }
 
 absl::StatusOr<PinnedValue> Database::Impl::GetAt(const TreeState& state, pager::PageSource& pages,
@@ -122,6 +139,7 @@ absl::StatusOr<uint64_t> Database::Impl::CountAt(const TreeState& state, pager::
 
 std::vector<KeyspaceInfo> Database::Impl::ListKeyspaces() {
   if (!Usable().ok()) return {};
+  PublishCommits();
   const std::shared_ptr<const Version> version = registry_.Visible();
   std::vector<KeyspaceInfo> list;
   for (const auto& [id, name] : version->state.names->names()) {

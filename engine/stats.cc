@@ -73,6 +73,7 @@ DatabaseStats Database::Impl::Stats() {
   stats.io.backend_reason = backend.reason;
   stats.io.direct = storage_->data_file->direct();
 
+  PublishCommits();
   const std::shared_ptr<const Version> visible = registry_.Visible();
   FillCommits(&stats);
   FillDisk(&stats);

@@ -109,24 +109,48 @@ bool VersionRegistry::Advance(Lsn lsn, bool durable) {
   {
     absl::MutexLock lock(&mutex_);
     if (frozen_ && !durable) return false;
-    bool moved = false;
-    const uint64_t waiting = reclaimer_.unexamined();
-    while (!published_.empty() && published_.front().version->lsn <= lsn) {
-      Published& next = published_.front();
-      reclaimer_.AddDeaths(next.version->epoch, std::move(next.deaths));
-      SetVisible(std::move(next.version));
-      published_.pop_front();
-      moved = true;
-    }
-    const uint64_t brought = reclaimer_.unexamined() - waiting;
-    if (moved) reclaimer_.Examine(kExaminePages + kExamineFactor * brought, &freed);
+    AdvanceLocked(lsn, &freed);
   }
   if (!freed.empty()) cache_->Retire(freed);
   return true;
 }
 
+void VersionRegistry::AdvanceLocked(Lsn lsn, pager::PageSet* freed) {
+  bool moved = false;
+  const uint64_t waiting = reclaimer_.unexamined();
+  while (!published_.empty() && published_.front().version->lsn <= lsn) {
+    Published& next = published_.front();
+    reclaimer_.AddDeaths(next.version->epoch, std::move(next.deaths));
+    SetVisible(std::move(next.version));
+    published_.pop_front();
+    moved = true;
+  }
+  const uint64_t brought = reclaimer_.unexamined() - waiting;
+  if (moved) reclaimer_.Examine(kExaminePages + kExamineFactor * brought, freed);
+}
+
+void VersionRegistry::Hide() {
+  absl::MutexLock lock(&mutex_);
+  KEEL_CHECK(!hidden_);
+  hidden_ = true;
+  visible_raw_.store(nullptr, std::memory_order_release);
+}
+
+void VersionRegistry::Reveal(std::shared_ptr<const Version> version, pager::DeadPages deaths) {
+  pager::PageSet freed;
+  {
+    absl::MutexLock lock(&mutex_);
+    KEEL_CHECK(hidden_ && !frozen_);
+    hidden_ = false;
+    const Lsn lsn = version->lsn;
+    published_.push_back(Published{std::move(version), std::move(deaths)});
+    AdvanceLocked(lsn, &freed);
+  }
+  if (!freed.empty()) cache_->Retire(freed);
+}
+
 void VersionRegistry::SetVisible(std::shared_ptr<const Version> version) {
-  visible_raw_.store(version.get(), std::memory_order_release);
+  if (!hidden_) visible_raw_.store(version.get(), std::memory_order_release);
   std::shared_ptr<const Version> old = std::exchange(visible_, std::move(version));
   retired_.push_back(Retired{guards_->Retire(), std::move(old)});
   if (retired_.size() >= kRetiredVersions) DropRetired();

@@ -5,6 +5,8 @@
 //   V2  (R5) One mutex covers: moving the visible version, examining deaths, registering and releasing keepers.
 //   V3  (R4) A version's deaths are handed to the reclaimer when it becomes visible, not before.
 //   V4  A version is freed only after every guard that may have loaded it has left.
+//   V5  While it is hidden, commits are visible that no version holds (engine/unpublished_commits.cc): visible() is null,
+//       and what the others tell of is older than that.
 
 #ifndef KEEL_ENGINE_VERSION_REGISTRY_H_
 #define KEEL_ENGINE_VERSION_REGISTRY_H_
@@ -67,7 +69,7 @@ class VersionRegistry {
   VersionRegistry(const std::shared_ptr<const Version>& recovered, pager::PageCache* cache,
                   pager::GuardDomain* guards);
 
-  // The visible version. REQUIRES: a guard; good until it is left.
+  // The visible version; null while it is hidden. REQUIRES: a guard; good until it is left.
   const Version* visible() const { return visible_raw_.load(std::memory_order_acquire); }
   std::shared_ptr<const Version> Visible() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -84,6 +86,11 @@ class VersionRegistry {
   bool AdvanceUndurable(Lsn lsn) ABSL_LOCKS_EXCLUDED(mutex_);
   // From now on nothing becomes visible that is not durable: a failed flush has been answered.
   void Freeze() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Hides the visible version until Reveal. REQUIRES: not hidden.
+  void Hide() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Publishes the version that holds everything, and makes it visible. REQUIRES: hidden, and not frozen.
+  void Reveal(std::shared_ptr<const Version> version, pager::DeadPages deaths)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // The newest published version, visible or not.
   std::shared_ptr<const Version> Newest() const ABSL_LOCKS_EXCLUDED(mutex_);
   // The epochs, ascending, of all versions that are kept, visible, or published: until the next one is published,
@@ -143,6 +150,7 @@ class VersionRegistry {
   };
 
   bool Advance(Lsn lsn, bool durable) ABSL_LOCKS_EXCLUDED(mutex_);
+  void AdvanceLocked(Lsn lsn, pager::PageSet* freed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReleaseSnapshot(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
   void SetVisible(std::shared_ptr<const Version> version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropRetired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -154,6 +162,7 @@ class VersionRegistry {
   std::atomic<const Version*> visible_raw_;
   std::shared_ptr<const Version> visible_ ABSL_GUARDED_BY(mutex_);
   bool frozen_ ABSL_GUARDED_BY(mutex_) = false;
+  bool hidden_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Published> published_ ABSL_GUARDED_BY(mutex_);
   std::deque<Retired> retired_ ABSL_GUARDED_BY(mutex_);
   pager::Reclaimer reclaimer_ ABSL_GUARDED_BY(mutex_);

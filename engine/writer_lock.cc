@@ -19,7 +19,7 @@ constexpr absl::Duration kAheadMax = absl::Milliseconds(50);
 
 absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label, Use use) {
   absl::MutexLock lock(&mutex_);
-  if (Overdue(clock_->Now())) ExpireHolder();
+  if (HasLimit() && Overdue(clock_->Now())) ExpireHolder();
   if (!failure_.ok()) return failure_;
   const uint64_t self = ThisThreadToken();
   if (!held_) {
@@ -37,6 +37,14 @@ absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label,
     WakeFirst();  // the limit is watched by another one now
   }
   return status;
+}
+
+bool WriterLock::TryAcquire(std::string_view label, Use use) {
+  absl::MutexLock lock(&mutex_);
+  if (held_ || !failure_.ok()) return false;
+  KEEL_CHECK(Waiting() == 0);  // W1
+  Hold(ThisThreadToken(), label, use);
+  return true;
 }
 
 absl::Status WriterLock::Wait(Waiter& waiter, absl::Duration timeout) {
@@ -107,9 +115,12 @@ void WriterLock::Release() {
   held_ = false;
   owner_ = 0;
   expire_ = nullptr;
+  if (Waiting() == 0) {
+    ahead_ = absl::ZeroDuration();
+    return;
+  }
   const Use next = NextUse(clock_->Now() - since_);
   std::list<Waiter*>& line = Line(next);
-  if (line.empty()) return;
   Waiter* const waiter = line.front();
   line.pop_front();
   Hold(waiter->thread, waiter->label, next);
@@ -148,7 +159,7 @@ void WriterLock::WakeAll() {
 
 absl::Status WriterLock::RefuseOwner() {
   absl::MutexLock lock(&mutex_);
-  if (Overdue(clock_->Now())) ExpireHolder();
+  if (HasLimit() && Overdue(clock_->Now())) ExpireHolder();
   return held_ && owner_ == ThisThreadToken() ? OwnerWaits() : absl::OkStatus();
 }
 

@@ -41,6 +41,8 @@ class WriterLock {
   // status given to Fail.
   absl::Status Acquire(absl::Duration timeout, std::string_view label, Use use = Use::kTransaction)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Without waiting. False: it is held, or refused; Acquire tells.
+  bool TryAcquire(std::string_view label, Use use) ABSL_LOCKS_EXCLUDED(mutex_);
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);
   // For who waits for another thread that waits for the lock: the answers that Acquire would give.
   absl::Status RefuseOwner() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -65,7 +67,10 @@ class WriterLock {
 
   absl::Status Wait(Waiter& waiter, absl::Duration timeout) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Overdue(absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return held_ && expire_ != nullptr && now >= limit_at_;
+    return HasLimit() && now >= limit_at_;
+  }
+  bool HasLimit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return held_ && expire_ != nullptr;
   }
   // Tries to end the holder's transaction, with the mutex released meanwhile. False: a call of it is running.
   bool ExpireHolder() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -27,20 +27,21 @@ WriteSession::WriteSession(PageCache* cache, SpaceMap* space, Epoch published, E
       space_(space),
       mutable_pages_max_(mutable_pages_max),
       published_(published),
-      epoch_(current) {
+      epoch_(current.value) {
   KEEL_CHECK(published < current);
   levels_.push_back(Level{.since = current});
-  cache_->Freeze(epoch_);
+  cache_->Freeze(current);
 }
 
 void WriteSession::RaiseEpoch() {
-  epoch_ = NextEpoch(epoch_);
-  cache_->Freeze(epoch_);
+  const Epoch raised = NextEpoch(current_epoch());
+  epoch_.store(raised.value, std::memory_order_relaxed);
+  cache_->Freeze(raised);
 }
 
 WriteSession::Mark WriteSession::SetMark() {
   RaiseEpoch();
-  levels_.push_back(Level{.since = epoch_});
+  levels_.push_back(Level{.since = current_epoch()});
   return levels_.size() - 1;
 }
 
@@ -50,7 +51,7 @@ void WriteSession::RollbackTo(Mark mark) {
   for (size_t i = mark; i < levels_.size(); ++i) cache_->Retire(levels_[i].born);
   levels_.resize(mark);
   RaiseEpoch();
-  levels_.push_back(Level{.since = epoch_});
+  levels_.push_back(Level{.since = current_epoch()});
 }
 
 void WriteSession::ReleaseMark(Mark mark) {
@@ -73,7 +74,7 @@ void WriteSession::ReleaseMark(Mark mark) {
 
 Epoch WriteSession::Seal() {
   KEEL_CHECK(!sealed_.has_value());
-  sealed_ = epoch_;
+  sealed_ = current_epoch();
   RaiseEpoch();
   return *sealed_;
 }
@@ -83,7 +84,7 @@ void WriteSession::CollectDeaths(Epoch newest_birth, PageSet* died) const {
 }
 
 WriteSession::Publication WriteSession::Publish() {
-  Publication publication{.epoch = sealed_.value_or(epoch_)};
+  Publication publication{.epoch = sealed_.value_or(current_epoch())};
   for (Level& level : levels_) {
     publication.deaths.Absorb(std::move(level.dead));
     // Only a mark of this transaction kept them.
@@ -93,7 +94,7 @@ WriteSession::Publication WriteSession::Publish() {
   published_ = publication.epoch;
   sealed_.reset();
   RaiseEpoch();
-  levels_.push_back(Level{.since = epoch_});
+  levels_.push_back(Level{.since = current_epoch()});
   return publication;
 }
 
@@ -106,7 +107,7 @@ bool WriteSession::TakeBackRetired() {
 }
 
 absl::Status WriteSession::Reserve(size_t pages) {
-  if (cache_->mutable_pages() > mutable_pages_max_) RaiseEpoch();
+  if (TooManyMutable()) RaiseEpoch();
   if (space_use_ < stock_use_) GiveBackReserve();
   KEEL_RETURN_IF_ERROR(FillStock(pages));
   return cache_->ReserveFrames(pages);
@@ -148,18 +149,16 @@ PageId WriteSession::TakeId() {
   return id;
 }
 
-MutablePage WriteSession::NewPage() {
+PageId WriteSession::NewId() {
   KEEL_DCHECK(!sealed_.has_value());
   const PageId id = TakeId();
   levels_.back().born.Insert(id);
-  return cache_->Create(id, epoch_);
+  return id;
 }
 
 MutablePage WriteSession::Create(PageKind kind, uint8_t level, KeyspaceId keyspace) {
-  const MutablePage page = NewPage();
+  const MutablePage page = cache_->Create(NewId(), current_epoch());
   PageHeader& header = HeaderOf(page.bytes);
-  header.page_id = page.id.value;
-  header.birth = page.birth.value;
   header.kind = static_cast<uint8_t>(kind);
   header.level = level;
   header.keyspace = keyspace.value;
@@ -169,14 +168,10 @@ MutablePage WriteSession::Create(PageKind kind, uint8_t level, KeyspaceId keyspa
 MutablePage WriteSession::Change(PageHandle page) {
   const PageId old_id{page.header().page_id};
   const Epoch old_birth{page.header().birth};
-  if (std::byte* bytes = cache_->TryMutate(page, epoch_); bytes != nullptr) {
+  if (std::byte* bytes = cache_->TryMutate(page, current_epoch()); bytes != nullptr) {
     return MutablePage{bytes, old_id, old_birth};
   }
-  const MutablePage copy = NewPage();
-  std::memcpy(copy.bytes, page.bytes(), page_bytes());
-  PageHeader& header = HeaderOf(copy.bytes);
-  header.page_id = copy.id.value;
-  header.birth = copy.birth.value;
+  const MutablePage copy = cache_->CreateCopy(NewId(), current_epoch(), page.bytes());
   Drop(old_id, old_birth);
   return copy;
 }

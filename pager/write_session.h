@@ -15,6 +15,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -74,6 +75,9 @@ class WriteSession final : public PageSink {
     return pages;
   }
 
+  // The next Reserve will freeze what has been made so far.
+  bool TooManyMutable() const { return cache_->mutable_pages() > mutable_pages_max_; }
+
   // How deep Reserve and CreateRun may go into the reserve of free space.
   void set_space_use(SpaceUse use) { space_use_ = use; }
 
@@ -86,7 +90,8 @@ class WriteSession final : public PageSink {
   uint64_t RawSeed(PageId id) const override { return cache_->RawSeed(id); }
 
   // PageSink
-  Epoch current_epoch() const override { return epoch_; }
+  // On other threads it may be raised meanwhile, as by a publication: what was the current epoch is in memory then.
+  Epoch current_epoch() const override { return Epoch{epoch_.load(std::memory_order_relaxed)}; }
   absl::Status Reserve(size_t pages) override;
   MutablePage Create(PageKind kind, uint8_t level, KeyspaceId keyspace) override;
   MutablePage Change(PageHandle page) override;
@@ -112,13 +117,13 @@ class WriteSession final : public PageSink {
   absl::Status FillStock(uint64_t pages);
   void GiveBackReserve();
   PageId TakeId();
-  MutablePage NewPage();
+  PageId NewId();
 
   PageCache* cache_;
   SpaceMap* space_;
   size_t mutable_pages_max_;
   Epoch published_;
-  Epoch epoch_;
+  std::atomic<uint64_t> epoch_;
   std::optional<Epoch> sealed_;  // epoch of the version that waits for its Publish
   SpaceUse space_use_ = SpaceUse::kOrdinary;
   std::vector<Level> levels_;

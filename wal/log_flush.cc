@@ -167,7 +167,7 @@ absl::Status LogWriterImpl::Complete(const Job& job, const io::FlushOutcome& out
   }
   if (!job.sync) return absl::OkStatus();
   if (!outcome.sync.ok()) return Fail(WithContext(outcome.sync, "log sync failed"));
-  durable_ = written_;
+  SetDurable(written_);
   durable_mark_ = written_mark_;
   durably_carried_ = carried_;
   unsynced_ = false;

@@ -78,7 +78,9 @@ absl::Status LogWriterImpl::Begin(Segment* segment, Lsn first) {
   BeginSegment(segment, first);
   start_ = LogStart{Lsn{first.value + geometry_.block_bytes}, 0, identity_.salt};
   frames_ = FrameTable(start_);
-  end_ = handed_ = written_ = durable_ = start_.lsn;
+  handed_ = written_ = start_.lsn;
+  SetEnd(start_.lsn);
+  SetDurable(start_.lsn);
   written_mark_ = durable_mark_ = mark_on_disk_ = start_.lsn;
 
   Job job;
@@ -238,7 +240,7 @@ absl::StatusOr<Lsn> LogWriterImpl::Append(std::string_view record) {
     if (!gather_->CanExtend(record_bytes, geometry_.frame_max, OffsetMax())) gather_->Open();
   }
   gather_->Append(record);
-  end_ = Lsn{segment_->begin.value + gather_->end_offset()};
+  SetEnd(Lsn{segment_->begin.value + gather_->end_offset()});
   promised_bytes_ -= std::min(promised_bytes_, WorstBytes(record.size(), 1));
   ++stats_.records;
   return end_;
@@ -246,14 +248,14 @@ absl::StatusOr<Lsn> LogWriterImpl::Append(std::string_view record) {
 
 // --- Reports ---------------------------------------------------------------------------------------
 
-Lsn LogWriterImpl::durable() const {
-  absl::MutexLock lock(&mutex_);
-  return durable_;
+void LogWriterImpl::SetEnd(Lsn end) {
+  end_ = end;
+  end_seen_.store(end.value, std::memory_order_release);
 }
 
-Lsn LogWriterImpl::end() const {
-  absl::MutexLock lock(&mutex_);
-  return end_;
+void LogWriterImpl::SetDurable(Lsn durable) {
+  durable_ = durable;
+  durable_seen_.store(durable.value, std::memory_order_release);
 }
 
 absl::Status LogWriterImpl::failure() const {

@@ -1,0 +1,156 @@
+// Database::Impl: commits that no version holds until somebody looks.
+//
+// A commit that may be seen before it is durable (kAsync, kNone) and changes one key is not made a version of its own.
+// The pages that it has made stay those of the writer, and the next such commit changes them in place: a copy of the
+// path, an epoch, a version and its deaths are for once between two looks, not for each commit.
+//
+//   U1  While `unpublished_` is set the working state is that of the last commit, all that it holds was answered or is
+//       about to be, and the registry's visible version is hidden. It is set before the first of them is answered: who
+//       begins to read later finds nothing visible, and either publishes, or reads the working state under the latch.
+//   U2  Only who holds the writer lock sets it. A change that began cannot fail: the record is in the log before the
+//       first byte of a page is changed, and what may fail (reading, reserving pages and log) came before that. So
+//       nothing is ever rolled back to a state in between; and whatever may be rolled back publishes first.
+//   U3  The latch covers: from the record's append to the end of the change; publishing; reading the working state. The
+//       disk is not waited for under it, but where a flush comes between reserving and appending and leaves the segment
+//       no room (once a segment at the most). Reading pages and reserving come before it, and a publication meanwhile
+//       harms neither: it freezes pages, and a frozen one is copied (R1).
+//   U4  Publishing raises the epoch (R2), so that no page which a version reaches is changed any more (R1). The deaths
+//       and the pages born since the last version are one transaction's to the session.
+//   U5  Once the database has stopped there are none: what was answered has been published before (D3).
+//
+// Lock order (D1): writer > checkpoint > latch > registry.
+
+#include <algorithm>
+#include <optional>
+
+#include "base/check.h"
+#include "base/status.h"
+#include "engine/access.h"
+#include "engine/database_impl.h"
+#include "pager/guard.h"
+
+namespace keel {
+
+using engine::CommitQueue;
+using engine::Version;
+using recovery::Operation;
+using recovery::OperationKind;
+
+namespace {
+
+// Lookups in the working state since the last commit, before it is published for those that follow: what they wait for
+// each other costs about as much as the copies that the next commit has to make then.
+constexpr uint32_t kLooksMax = 8;
+
+}  // namespace
+
+bool Database::Impl::MayStayUnpublished(const CommitQueue::Group& going) const {
+  if (going.front()->durability() == Durability::kSync) return false;
+  return std::ranges::all_of(going, [](const auto* member) { return member->one_change(); });
+}
+
+void Database::Impl::CommitUnpublished(const CommitQueue::Group& going) {
+  for (CommitQueue::Member* const member : going) {
+    transaction_log_->Begin(CommitNumber{working_number_.value + 1});
+    writer_label_ = member->label();
+    const Lsn before = working_lsn_;
+    stay_unpublished_ = true;
+    to_be_published_ = false;
+    const absl::Status status = member->Apply();
+    stay_unpublished_ = false;
+    if (to_be_published_) {
+      PublishCommits();
+      CommitAlone(member);
+      const bool seen = !member->answer.ok() || registry_.AdvanceUndurable(*member->answer);
+      if (!seen && !member->durable) member->answer = StoppedOnTheWay();
+      continue;
+    }
+    member->logged = working_lsn_ != before;
+    member->answer = status.ok() ? absl::StatusOr<Lsn>(working_lsn_) : status;
+  }
+}
+
+// Whatever goes wrong goes wrong once more, and is explained, on the ordinary way.
+absl::Status Database::Impl::ApplyUnpublished(const Operation& operation) {
+  absl::Status status = ChangeUnpublished(operation);
+  to_be_published_ = !status.ok();
+  return status;
+}
+
+absl::Status Database::Impl::ChangeUnpublished(const Operation& operation) {
+  const bool put = operation.kind == OperationKind::kPut;
+  const uint32_t page_bytes = storage_->cache->page_bytes();
+  if (!put && operation.kind != OperationKind::kDelete) return absl::CancelledError();
+  if (put && !btree::KeptInline(page_bytes, operation.key, operation.value)) {
+    return absl::CancelledError();
+  }
+  if (!transaction_log_->TakesUnlogged(operation)) return absl::CancelledError();
+  // Reserve must not raise the epoch of pages that a publication may freeze meanwhile.
+  if (storage_->session->TooManyMutable()) PublishCommits();
+  KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
+  KEEL_RETURN_IF_ERROR(transaction_log_->Add(operation));
+  KEEL_RETURN_IF_ERROR(transaction_log_->ReserveCommit());
+  std::optional<absl::MutexLock> latch;
+  Lsn lsn;
+  const auto log = [&]() -> absl::Status {
+    latch.emplace(&unpublished_latch_);
+    unpublished_latch_.AssertHeld();
+    if (unpublished_ended_) return absl::CancelledError();
+    KEEL_ASSIGN_OR_RETURN(lsn, transaction_log_->Commit());
+    return absl::OkStatus();
+  };
+  KEEL_RETURN_IF_ERROR(applier_.ApplyToKey(operation, log));
+  if (!latch) return absl::OkStatus();  // there was nothing to change
+  unpublished_latch_.AssertHeld();
+  has_puts_ |= put;
+  NoteUnpublished(lsn);
+  return absl::OkStatus();
+}
+
+void Database::Impl::NoteUnpublished(Lsn lsn) {
+  ++working_number_.value;
+  working_lsn_ = lsn;
+  looks_ = 0;
+  commit_history_.Add(working_number_, lsn, storage_->session->current_epoch(), Now(),
+                      writer_label_);
+  NotePutsTaken();
+  if constexpr (kParanoid) KEEL_CHECK(ParanoidCheck().ok());
+  if (unpublished_.load(std::memory_order_relaxed)) return;
+  registry_.Hide();
+  unpublished_.store(true, std::memory_order_release);
+}
+
+void Database::Impl::PublishCommits() {
+  if (!unpublished_.load(std::memory_order_acquire)) return;
+  absl::MutexLock lock(&unpublished_latch_);
+  PublishCommitsLocked();
+}
+
+void Database::Impl::PublishCommitsLocked() {
+  if (!unpublished_.load(std::memory_order_relaxed)) return;
+  pager::WriteSession::Publication publication = storage_->session->Publish();
+  registry_.Reveal(std::make_shared<const Version>(
+                       Version{publication.epoch, working_lsn_, working_number_, working_}),
+                   std::move(publication.deaths));
+  unpublished_.store(false, std::memory_order_release);
+}
+
+void Database::Impl::EndUnpublished() {
+  absl::MutexLock lock(&unpublished_latch_);
+  PublishCommitsLocked();
+  unpublished_ended_ = true;
+}
+
+std::optional<absl::StatusOr<PinnedValue>> Database::Impl::GetUnpublished(Keyspace keyspace,
+                                                                          std::string_view key) {
+  absl::MutexLock lock(&unpublished_latch_);
+  if (!unpublished_.load(std::memory_order_relaxed)) return std::nullopt;
+  if (++looks_ > kLooksMax) {
+    PublishCommitsLocked();
+    return std::nullopt;
+  }
+  const pager::ReadGuard guard(*storage_->guards);
+  return GetResident(working_, keyspace, key);
+}
+
+}  // namespace keel

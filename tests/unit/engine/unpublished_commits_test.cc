@@ -1,0 +1,230 @@
+// Commits that no version holds until somebody looks (engine/unpublished_commits.cc): whoever looks sees them.
+
+#include <atomic>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/version_registry.h"
+#include "tests/support/seed.h"
+#include "tests/unit/engine/failing_disk.h"
+
+namespace keel::testing {
+namespace {
+
+constexpr WriteOptions kAsync{Durability::kAsync};
+constexpr WriteOptions kNone{Durability::kNone};
+
+class UnpublishedCommitsTest : public FailingDiskTest {
+ protected:
+  void PutNone(std::string_view key, std::string_view value) {
+    KEEL_ASSERT_OK(db_->Put(key, value, kNone));
+  }
+  uint64_t Count() { return db_->Count().value_or(UINT64_MAX); }
+};
+
+// More lookups in a row than are made in the working state, and commits between them.
+TEST_F(UnpublishedCommitsTest, U1_EachCommitIsSeenByTheNextLookup) {
+  for (int i = 0; i < 200; ++i) {
+    const std::string now = std::to_string(i);
+    PutNone("k", now);
+    PutNone(Numbered("other", i), now);
+    for (int look = 0; look < i % 13; ++look) {
+      ASSERT_EQ(GetText(*db_, "k"), now);
+      ASSERT_EQ(GetText(*db_, Numbered("other", i)), now);
+      ASSERT_EQ(GetText(*db_, Numbered("other", i + 1)), "NotFound");
+    }
+  }
+}
+
+TEST_F(UnpublishedCommitsTest, U1_EveryWayToLookPublishes) {
+  int value = 0;
+  const auto put = [&] { PutNone("k", std::to_string(++value)); };
+  const auto now = [&] { return std::to_string(value); };
+  put();
+  EXPECT_EQ(GetText(db_->GetSnapshot(), "k"), now());
+  put();
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"k", now()}}));
+  put();
+  const std::vector<std::string_view> keys = {"k", "none"};
+  const auto values = db_->MultiGet(keys);
+  EXPECT_EQ(values[0].value().view(), now());
+  EXPECT_TRUE(absl::IsNotFound(values[1].status()));
+  PutNone("l", "1");
+  EXPECT_EQ(Count(), 2U);
+  put();
+  for (const Concurrency concurrency : {Concurrency::kExclusive, Concurrency::kOptimistic}) {
+    put();
+    TransactionOptions options;
+    options.concurrency = concurrency;
+    auto transaction = db_->Begin(options);
+    KEEL_ASSERT_OK(transaction.status());
+    EXPECT_EQ(GetText(*transaction, "k"), now());
+  }
+  PutNone("m", "1");
+  EXPECT_EQ(db_->ListKeyspaces().at(0).entries, 3U);
+  const Lsn before = db_->Stats().commits.visible;
+  put();
+  EXPECT_GT(db_->Stats().commits.visible, before);
+  KEEL_EXPECT_OK(db_->PutIf("k", std::string(now()), "changed", kNone).status());
+  EXPECT_TRUE(absl::IsAborted(db_->PutIf("k", std::string(now()), "again", kNone).status()));
+  EXPECT_EQ(GetText(*db_, "k"), "changed");
+}
+
+TEST_F(UnpublishedCommitsTest, U4_WhatWasSeenStaysAsItWas) {
+  const std::string large(600, 'a');  // in the leaf, and pinned by who reads it
+  PutNone("small", "1");
+  PutNone("large", large);
+  const Snapshot snapshot = db_->GetSnapshot();
+  const absl::StatusOr<PinnedValue> pinned = db_->Get("large");
+  KEEL_ASSERT_OK(pinned.status());
+  Cursor cursor = db_->NewCursor();
+  cursor.SeekToFirst();
+  ASSERT_TRUE(cursor.Valid());
+  for (int i = 0; i < 100; ++i) {
+    PutNone("small", Numbered("later", i));
+    PutNone("large", std::string(600, static_cast<char>('b' + i % 20)));
+    if (i % 3 == 0) KEEL_ASSERT_OK(db_->Delete("small", kNone));
+  }
+  EXPECT_EQ(GetText(snapshot, "small"), "1");
+  EXPECT_EQ(GetText(snapshot, "large"), large);
+  EXPECT_EQ(pinned->view(), large);
+  EXPECT_EQ(cursor.key(), "large");
+  EXPECT_EQ(cursor.value(), large);
+  cursor.Next();
+  ASSERT_TRUE(cursor.Valid());
+  EXPECT_EQ(cursor.value(), "1");
+}
+
+TEST_F(UnpublishedCommitsTest, U2_WhatIsRolledBackLeavesThemAlone) {
+  PutNone("kept", "1");
+  {
+    auto transaction = db_->Begin();
+    KEEL_ASSERT_OK(transaction.status());
+    KEEL_ASSERT_OK(transaction->Put("kept", "2"));
+    KEEL_ASSERT_OK(transaction->Put("gone", "2"));
+    transaction->Rollback();
+  }
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"kept", "1"}}));
+  PutNone("kept", "3");
+  WriteBatch batch;
+  batch.Put("gone", "1");
+  batch.Put(std::string(5000, 'k'), "too long a key");
+  EXPECT_TRUE(absl::IsInvalidArgument(db_->Write(batch, kNone).status()));
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"kept", "3"}}));
+}
+
+TEST_F(UnpublishedCommitsTest, U2_WhatCannotStayUnpublishedIsCommittedAllTheSame) {
+  PutNone("a", "1");
+  PutNone("extents", std::string(100'000, 'x'));
+  PutNone("b", "1");
+  PutNone("extents", "small");
+  KEEL_ASSERT_OK(db_->Delete("none", kNone));
+  KEEL_ASSERT_OK(db_->DeleteRange(KeyRange::From("b"), kNone));
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"a", "1"}}));
+  ExpectSound();
+}
+
+// What broke in a first draft: a commit that waits for its flush stands before them, and became the visible one.
+TEST(VersionRegistryTest, V5_AFlushDoesNotUncoverWhatIsOlder) {
+  const auto guards = pager::GuardDomain::Create();
+  const auto version = [](uint64_t n) {
+    return std::make_shared<const engine::Version>(
+        engine::Version{MakeEpoch(1, n), Lsn{n}, CommitNumber{n}, {}});
+  };
+  engine::VersionRegistry registry(version(1), nullptr, guards.get());
+  registry.Publish(version(2), {});
+  registry.Hide();
+  registry.AdvanceVisible(Lsn{2});
+  EXPECT_EQ(registry.visible(), nullptr);
+  EXPECT_EQ(registry.Visible()->lsn, Lsn{2});
+  registry.Reveal(version(3), {});
+  ASSERT_NE(registry.visible(), nullptr);
+  EXPECT_EQ(registry.visible()->lsn, Lsn{3});
+}
+
+TEST_F(UnpublishedCommitsTest, U5_WhatWasAnsweredIsSeenAfterAFailureToo) {
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  PutNone("answered", "1");
+  Fail(Syncs(io::SyncPurpose::kLogFlush), 1);
+  EXPECT_EQ(db_->Put("doubt", "1").code(), absl::StatusCode::kUnknown);
+  ExpectStopped();
+  EXPECT_EQ(GetText(*db_, "answered"), "1");
+  EXPECT_EQ(GetText(*db_, "doubt"), "NotFound");
+}
+
+TEST_F(UnpublishedCommitsTest, U5_NoneComesOnceItHasStopped) {
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  PutNone("answered", "1");
+  Fail(Syncs(io::SyncPurpose::kSuperblock), 1);
+  EXPECT_FALSE(db_->Checkpoint().ok());
+  EXPECT_TRUE(absl::IsUnavailable(db_->Put("answered", "2", kNone)));
+  EXPECT_EQ(GetText(*db_, "answered"), "1");
+}
+
+TEST_F(UnpublishedCommitsTest, G2_ACrashLeavesAPrefixOfThem) {
+  KEEL_ASSERT_OK(db_->Put("kept", "1"));
+  for (int i = 0; i < 50; ++i) PutNone("count", std::to_string(i));
+  KEEL_ASSERT_OK(db_->Sync());
+  for (int i = 50; i < 60; ++i) PutNone("count", std::to_string(i));
+  OpenOn(disk_.Copy());
+  EXPECT_EQ(GetText(*db_, "count"), "49");
+  ExpectSound();
+}
+
+// A checkpoint is of what nobody has looked at as well: else the log of a database that is only written would grow.
+TEST_F(UnpublishedCommitsTest, ACheckpointHoldsThem) {
+  for (int i = 0; i < 3000; ++i) PutNone(Numbered("k", i), std::string(300, 'x'));
+  KEEL_ASSERT_OK(db_->Checkpoint());
+  EXPECT_LT(db_->Stats().log.bytes_since_checkpoint, uint64_t{64} << 10);
+  OpenOn(disk_.Copy());
+  EXPECT_EQ(Count(), 3000U);
+}
+
+// Readers of all kinds against one writer: whoever has seen a number never sees a lower one.
+class UnpublishedRaceTest : public EngineTest {};
+
+TEST_F(UnpublishedRaceTest, U3_ReadersSeeCommitsInTheirOrder) {
+  Open();
+  constexpr int kCommits = 4000;
+  std::atomic<int> committed = -1;
+  std::atomic<int> begun = -1;
+  const auto check = [&](int* last, const auto& read) {
+    const int least = std::max(*last, committed.load());
+    const std::string text = read();
+    const int seen = text == "NotFound" ? -1 : std::stoi(text);
+    ASSERT_GE(seen, least);
+    ASSERT_LE(seen, begun.load());
+    *last = seen;
+  };
+  std::vector<std::thread> readers;
+  for (int kind = 0; kind < 3; ++kind) {
+    readers.emplace_back([&, kind] {
+      int last = -1;
+      while (committed.load() < kCommits - 1 && !HasFatalFailure()) {
+        if (kind == 0) check(&last, [&] { return GetText(*db_, "k"); });
+        if (kind == 1) check(&last, [&] { return GetText(db_->GetSnapshot(), "k"); });
+        if (kind == 2) {
+          check(&last, [&] {
+            Cursor cursor = db_->NewCursor();
+            cursor.Seek("k");
+            return cursor.Valid() ? std::string(cursor.value()) : std::string("NotFound");
+          });
+        }
+      }
+    });
+  }
+  for (int i = 0; i < kCommits; ++i) {
+    begun = i;
+    const absl::Status status =
+        i % 7 == 0 ? db_->Put("k", std::to_string(i)) : db_->Put("k", std::to_string(i), kAsync);
+    KEEL_EXPECT_OK(status);
+    committed = i;
+  }
+  for (std::thread& reader : readers) reader.join();
+}
+
+}  // namespace
+}  // namespace keel::testing
