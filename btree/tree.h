@@ -74,6 +74,13 @@ absl::StatusOr<bool> Put(PageSink& pages, KeyspaceId keyspace, TreeRoot* root, s
 // Removes. Returns whether the key was there; false changes nothing, and calls nothing.
 absl::StatusOr<bool> Delete(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
                             std::string_view key, BeforeChange before_change = NothingBefore);
+// Copies what a Put of this key would copy, so that until the epoch is raised it finds the path in memory, and changes it
+// in place. The contents stay the same. False, and nothing is done: the key's value lies in extents, about which Put would
+// read more. `before_change` as above.
+absl::StatusOr<bool> MakeWritable(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
+                                  std::string_view key, BeforeChange before_change);
+// Whether MakeWritable would have nothing to do, asked of pages taken in place (pager::WriteSession::InPlace).
+bool IsWritable(PageSink& pages, KeyspaceId keyspace, const TreeRoot& root, std::string_view key);
 // Removes every key in the range; returns how many. Rewrites the two edge paths and drops whole subtrees
 // between. On an error pages may have been changed or dropped: the caller rolls back to a mark that it
 // set before (the tree as it was is intact in frozen pages).

@@ -33,6 +33,24 @@ absl::Status Applier::ApplyToKey(const Operation& operation, btree::BeforeChange
   return status;
 }
 
+absl::StatusOr<bool> Applier::MakeWritable(const Operation& operation,
+                                           btree::BeforeChange before_change) {
+  KEEL_RETURN_IF_ERROR(RequireKeyspace(operation.keyspace));
+  session_->set_space_use(space_for_puts_);
+  TreeRoot root = state_->roots.Get(operation.keyspace);
+  const TreeRoot before = root;
+  KEEL_ASSIGN_OR_RETURN(
+      const bool writable,
+      btree::MakeWritable(*session_, operation.keyspace, &root, operation.key, before_change));
+  if (root != before) state_->roots.Set(operation.keyspace, root);
+  return writable;
+}
+
+bool Applier::IsWritable(const Operation& operation) const {
+  return btree::IsWritable(*session_, operation.keyspace, state_->roots.Get(operation.keyspace),
+                           operation.key);
+}
+
 absl::Status Applier::Dispatch(const Operation& operation) {
   switch (operation.kind) {
     case OperationKind::kPut:

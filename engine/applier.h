@@ -28,6 +28,10 @@ class Applier {
   absl::Status Apply(const recovery::Operation& operation);
   // A put or a delete; `before_change` is called before it changes anything, if it does (btree/tree.h).
   absl::Status ApplyToKey(const recovery::Operation& operation, btree::BeforeChange before_change);
+  // Ahead of a put (btree/tree.h).
+  absl::StatusOr<bool> MakeWritable(const recovery::Operation& operation,
+                                    btree::BeforeChange before_change);
+  bool IsWritable(const recovery::Operation& operation) const;
   // Grows with each operation that was applied.
   uint64_t changes() const { return changes_; }
 

@@ -50,6 +50,10 @@ class CommitQueue {
     void set_one_change() { one_change_ = true; }
     bool one_change() const { return one_change_; }
 
+    // Or several, only puts, without reading anything before them.
+    void set_puts_only() { puts_only_ = true; }
+    bool puts_only() const { return puts_only_; }
+
     absl::Status Apply() const { return apply_(); }
     Durability durability() const { return durability_; }
     size_t bytes() const { return bytes_; }
@@ -69,6 +73,7 @@ class CommitQueue {
     const size_t bytes_;
     const std::string_view label_;
     bool one_change_ = false;
+    bool puts_only_ = false;
     State state_ = State::kWaiting;  // under the queue's mutex
     absl::CondVar changed_;
   };

@@ -41,6 +41,8 @@ absl::Status OfTheParent() {
 
 absl::Status Closed() { return absl::FailedPreconditionError("the database is closed"); }
 
+bool IsPut(const Operation& operation) { return operation.kind == OperationKind::kPut; }
+
 std::shared_ptr<const Version> MakeVersion(Epoch epoch, Lsn lsn, CommitNumber number,
                                            const TreeState& state) {
   return std::make_shared<const Version>(Version{epoch, lsn, number, state});
@@ -163,7 +165,7 @@ uint64_t Database::Impl::log_bytes_since_checkpoint() const {
 }
 
 absl::Status Database::Impl::ApplyAndLog(const Operation& operation) {
-  if (stay_unpublished_) return ApplyUnpublished(operation);
+  if (unpublished_ways_ != Ways::kPublish) return ChangeOrGather(operation);
   KEEL_RETURN_IF_ERROR(transaction_log_->failure());
   // The log's room before the change: a change that cannot be logged must not be made.
   absl::Status status = MakeLoggable(operation);
@@ -201,6 +203,7 @@ void Database::Impl::PublishWorking() {
   pager::WriteSession::Publication publication = storage_->session->Publish();
   // First known, then seen: who loses against it will ask.
   commit_history_.Add(working_number_, working_lsn_, publication.epoch, Now(), writer_label_);
+  quiet_commits_.fetch_add(1, std::memory_order_relaxed);
   registry_.Publish(MakeVersion(publication.epoch, working_lsn_, working_number_, working_),
                     std::move(publication.deaths));
 }
@@ -332,6 +335,7 @@ absl::StatusOr<Lsn> Database::Impl::CommitOperations(std::span<const Operation> 
   for (const Operation& operation : operations) bytes += recovery::EncodedBytes(operation);
   engine::CommitQueue::Member member(apply, options.durability, bytes, "a single write");
   if (operations.size() == 1) member.set_one_change();
+  if (operations.size() > 1 && std::ranges::all_of(operations, IsPut)) member.set_puts_only();
   return CommitThroughQueue(&member, absl::InfiniteDuration());
 }
 

@@ -267,9 +267,28 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // --- commits that no version holds (engine/unpublished_commits.cc) ---
 
   bool MayStayUnpublished(const engine::CommitQueue::Group& going) const;
+  bool MayStayUnpublished(const engine::CommitQueue::Member& batch) const;
   void CommitUnpublished(const engine::CommitQueue::Group& going);
-  absl::Status ApplyUnpublished(const recovery::Operation& operation);
+  absl::Status ApplyUnpublished(const engine::CommitQueue::Member& member);
+  absl::Status ChangeOrGather(const recovery::Operation& operation);
   absl::Status ChangeUnpublished(const recovery::Operation& operation);
+  bool CanBeLoggedInMemory(const recovery::Operation& operation) const;
+  absl::Status PutInPlace(const recovery::Operation& operation)
+      ABSL_LOCKS_EXCLUDED(unpublished_latch_);
+  absl::Status DeleteUnpublished(const recovery::Operation& operation);
+  absl::StatusOr<bool> MakeWritable(const recovery::Operation& operation);
+  // Several changes (engine/unpublished_batch.cc): gathered first, then committed as one.
+  absl::Status GatherUnpublished(const recovery::Operation& operation);
+  absl::Status CommitGathered() ABSL_LOCKS_EXCLUDED(unpublished_latch_);
+  void ApplyGathered() ABSL_EXCLUSIVE_LOCKS_REQUIRED(unpublished_latch_);
+  absl::Status MakeGatheredWritable() ABSL_LOCKS_EXCLUDED(unpublished_latch_);
+  size_t FirstNotWritable(size_t next) ABSL_LOCKS_EXCLUDED(unpublished_latch_);
+  // Somebody looks.
+  void PublishForReading() {
+    if (!unpublished_.load(std::memory_order_acquire)) return;
+    quiet_commits_.store(0, std::memory_order_relaxed);
+    PublishCommits();
+  }
   void NoteUnpublished(Lsn lsn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(unpublished_latch_);
   // For whoever is about to look at versions: that of the last commit comes to be, if there is none.
   void PublishCommits() ABSL_LOCKS_EXCLUDED(unpublished_latch_);
@@ -373,6 +392,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Mutex unpublished_latch_;
   std::atomic<bool> unpublished_ = false;  // changed under the latch
   bool unpublished_ended_ ABSL_GUARDED_BY(unpublished_latch_) = false;
+  std::atomic<uint32_t> quiet_commits_ = 0;                 // since somebody looked; about
   uint32_t looks_ ABSL_GUARDED_BY(unpublished_latch_) = 0;  // since the last commit
 
   // The writer's, under the writer lock; while commits are unpublished, under that and the latch, or either to look.
@@ -380,11 +400,14 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::Applier applier_;
   CommitNumber working_number_;
   Lsn working_lsn_;
-  uint64_t redone_ = 0;            // transactions repeated but not yet published
-  bool has_puts_ = false;          // the running transaction
-  bool stay_unpublished_ = false;  // what is being applied is to
-  bool to_be_published_ = false;   // it cannot
-  std::string writer_label_;       // of who holds the writer lock
+  uint64_t redone_ = 0;    // transactions repeated but not yet published
+  bool has_puts_ = false;  // the running transaction
+  // What comes of the changes that are being applied.
+  enum class Ways : uint8_t { kPublish, kAtOnce, kGather };
+  Ways unpublished_ways_ = Ways::kPublish;
+  bool to_be_published_ = false;                             // it cannot
+  std::vector<recovery::Operation> unpublished_changes_;     // gathered; views of who commits
+  std::string writer_label_;                                 // of who holds the writer lock
   std::unique_ptr<engine::TransactionLog> transaction_log_;  // none in a read-only open
   std::optional<engine::CommitQueue> commit_queue_;          // likewise
 

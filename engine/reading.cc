@@ -44,7 +44,7 @@ absl::StatusOr<KeyspaceId> Database::Impl::Resolve(const TreeState& state,
 }
 
 engine::VersionKeeper Database::Impl::KeepVisible(std::string_view label) {
-  PublishCommits();
+  PublishForReading();
   return registry_.KeepVisible(Now(), label);
 }
 
@@ -139,7 +139,7 @@ absl::StatusOr<uint64_t> Database::Impl::CountAt(const TreeState& state, pager::
 
 std::vector<KeyspaceInfo> Database::Impl::ListKeyspaces() {
   if (!Usable().ok()) return {};
-  PublishCommits();
+  PublishForReading();
   const std::shared_ptr<const Version> version = registry_.Visible();
   std::vector<KeyspaceInfo> list;
   for (const auto& [id, name] : version->state.names->names()) {

@@ -10,10 +10,11 @@
 //   U2  Only who holds the writer lock sets it. A change that began cannot fail: the record is in the log before the
 //       first byte of a page is changed, and what may fail (reading, reserving pages and log) came before that. So
 //       nothing is ever rolled back to a state in between; and whatever may be rolled back publishes first.
-//   U3  The latch covers: from the record's append to the end of the change; publishing; reading the working state. The
-//       disk is not waited for under it, but where a flush comes between reserving and appending and leaves the segment
-//       no room (once a segment at the most). Reading pages and reserving come before it, and a publication meanwhile
-//       harms neither: it freezes pages, and a frozen one is copied (R1).
+//   U3  The latch covers: a put, from the search of its place, in pages of the current epoch only, to the end of the
+//       change; another change, from the record's append; publishing; reading the working state. The disk is not waited
+//       for under it, but where a flush comes between reserving and appending and leaves the segment no room (once a
+//       segment at the most). Reading pages, copying paths and reserving come before it, and a publication meanwhile
+//       harms none: it freezes pages, and a frozen one is copied (R1).
 //   U4  Publishing raises the epoch (R2), so that no page which a version reaches is changed any more (R1). The deaths
 //       and the pages born since the last version are one transaction's to the session.
 //   U5  Once the database has stopped there are none: what was answered has been published before (D3).
@@ -41,11 +42,14 @@ namespace {
 // Lookups in the working state since the last commit, before it is published for those that follow: what they wait for
 // each other costs about as much as the copies that the next commit has to make then.
 constexpr uint32_t kLooksMax = 8;
+// To find a path that nobody has frozen since it was copied.
+constexpr int kAttempts = 3;
 
 }  // namespace
 
 bool Database::Impl::MayStayUnpublished(const CommitQueue::Group& going) const {
   if (going.front()->durability() == Durability::kSync) return false;
+  if (going.size() == 1 && MayStayUnpublished(*going.front())) return true;
   return std::ranges::all_of(going, [](const auto* member) { return member->one_change(); });
 }
 
@@ -54,10 +58,7 @@ void Database::Impl::CommitUnpublished(const CommitQueue::Group& going) {
     transaction_log_->Begin(CommitNumber{working_number_.value + 1});
     writer_label_ = member->label();
     const Lsn before = working_lsn_;
-    stay_unpublished_ = true;
-    to_be_published_ = false;
-    const absl::Status status = member->Apply();
-    stay_unpublished_ = false;
+    const absl::Status status = ApplyUnpublished(*member);
     if (to_be_published_) {
       PublishCommits();
       CommitAlone(member);
@@ -70,26 +71,74 @@ void Database::Impl::CommitUnpublished(const CommitQueue::Group& going) {
   }
 }
 
+absl::Status Database::Impl::ApplyUnpublished(const CommitQueue::Member& member) {
+  unpublished_ways_ = member.one_change() ? Ways::kAtOnce : Ways::kGather;
+  to_be_published_ = false;
+  unpublished_changes_.clear();
+  absl::Status status = member.Apply();
+  unpublished_ways_ = Ways::kPublish;
+  if (status.ok() && !member.one_change()) {
+    status = CommitGathered();
+    to_be_published_ = !status.ok();
+  }
+  return status;
+}
+
 // Whatever goes wrong goes wrong once more, and is explained, on the ordinary way.
-absl::Status Database::Impl::ApplyUnpublished(const Operation& operation) {
-  absl::Status status = ChangeUnpublished(operation);
+absl::Status Database::Impl::ChangeOrGather(const Operation& operation) {
+  absl::Status status = unpublished_ways_ == Ways::kAtOnce ? ChangeUnpublished(operation)
+                                                           : GatherUnpublished(operation);
   to_be_published_ = !status.ok();
   return status;
 }
 
 absl::Status Database::Impl::ChangeUnpublished(const Operation& operation) {
-  const bool put = operation.kind == OperationKind::kPut;
-  const uint32_t page_bytes = storage_->cache->page_bytes();
-  if (!put && operation.kind != OperationKind::kDelete) return absl::CancelledError();
-  if (put && !btree::KeptInline(page_bytes, operation.key, operation.value)) {
+  if (operation.kind != OperationKind::kPut && operation.kind != OperationKind::kDelete) {
     return absl::CancelledError();
   }
-  if (!transaction_log_->TakesUnlogged(operation)) return absl::CancelledError();
-  // Reserve must not raise the epoch of pages that a publication may freeze meanwhile.
-  if (storage_->session->TooManyMutable()) PublishCommits();
+  if (!CanBeLoggedInMemory(operation)) return absl::CancelledError();
   KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
   KEEL_RETURN_IF_ERROR(transaction_log_->Add(operation));
   KEEL_RETURN_IF_ERROR(transaction_log_->ReserveCommit());
+  // Reserve must not raise the epoch of pages that a publication may freeze meanwhile.
+  if (storage_->session->TooManyMutable()) PublishCommits();
+  if (operation.kind == OperationKind::kDelete) return DeleteUnpublished(operation);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    absl::Status status = PutInPlace(operation);
+    if (!absl::IsCancelled(status)) return status;
+    KEEL_RETURN_IF_ERROR(MakeWritable(operation).status());
+  }
+  return absl::CancelledError();
+}
+
+bool Database::Impl::CanBeLoggedInMemory(const Operation& operation) const {
+  return transaction_log_->TakesUnlogged(operation) &&
+         (operation.kind != OperationKind::kPut ||
+          btree::KeptInline(storage_->cache->page_bytes(), operation.key, operation.value));
+}
+
+// Cancelled: a page on the path is not of the current epoch, or there are none any more.
+absl::Status Database::Impl::PutInPlace(const Operation& operation) {
+  const uint8_t level = working_.roots.Get(operation.keyspace).level;
+  KEEL_RETURN_IF_ERROR(storage_->session->Reserve(2 * (level + size_t{2})));
+  absl::MutexLock latch(&unpublished_latch_);
+  if (unpublished_ended_) return absl::CancelledError();
+  Lsn lsn;
+  const auto log = [&]() -> absl::Status {
+    KEEL_ASSIGN_OR_RETURN(lsn, transaction_log_->Commit());
+    return absl::OkStatus();
+  };
+  {
+    const pager::WriteSession::InPlace in_place(storage_->session.get());
+    KEEL_RETURN_IF_ERROR(applier_.ApplyToKey(operation, log));
+  }
+  has_puts_ = true;
+  NoteUnpublished(lsn);
+  return absl::OkStatus();
+}
+
+// Its neighbours may have to be read, or copied, so that they can take in what is left.
+absl::Status Database::Impl::DeleteUnpublished(const Operation& operation) {
   std::optional<absl::MutexLock> latch;
   Lsn lsn;
   const auto log = [&]() -> absl::Status {
@@ -100,17 +149,27 @@ absl::Status Database::Impl::ChangeUnpublished(const Operation& operation) {
     return absl::OkStatus();
   };
   KEEL_RETURN_IF_ERROR(applier_.ApplyToKey(operation, log));
-  if (!latch) return absl::OkStatus();  // there was nothing to change
+  if (!latch) return absl::OkStatus();  // there was nothing to delete
   unpublished_latch_.AssertHeld();
-  has_puts_ |= put;
   NoteUnpublished(lsn);
   return absl::OkStatus();
+}
+
+// False: the key's value lies in extents.
+absl::StatusOr<bool> Database::Impl::MakeWritable(const Operation& operation) {
+  std::optional<absl::MutexLock> latch;
+  const auto lock = [&] {
+    latch.emplace(&unpublished_latch_);
+    return absl::OkStatus();
+  };
+  return applier_.MakeWritable(operation, lock);
 }
 
 void Database::Impl::NoteUnpublished(Lsn lsn) {
   ++working_number_.value;
   working_lsn_ = lsn;
   looks_ = 0;
+  quiet_commits_.fetch_add(1, std::memory_order_relaxed);
   commit_history_.Add(working_number_, lsn, storage_->session->current_epoch(), Now(),
                       writer_label_);
   NotePutsTaken();
@@ -145,6 +204,7 @@ std::optional<absl::StatusOr<PinnedValue>> Database::Impl::GetUnpublished(Keyspa
                                                                           std::string_view key) {
   absl::MutexLock lock(&unpublished_latch_);
   if (!unpublished_.load(std::memory_order_relaxed)) return std::nullopt;
+  quiet_commits_.store(0, std::memory_order_relaxed);
   if (++looks_ > kLooksMax) {
     PublishCommitsLocked();
     return std::nullopt;

@@ -14,6 +14,8 @@ namespace {
 
 // Frames set aside beyond what was last asked for that are not worth giving back.
 constexpr size_t kSurplus = 64;
+// Of the frames: while so many are free, nobody is short of those set aside.
+constexpr size_t kPlentyShare = 8;
 // Rounds of writing back before giving up on getting under the limit.
 constexpr int kWriteRounds = 16;
 // Of a large pool, to estimate how many are pinned.
@@ -195,7 +197,8 @@ absl::Status PageCache::SetFramesAside(size_t count) {
 }
 
 void PageCache::ReturnSurplus(size_t count) {
-  if (set_aside_.size() <= count + kSurplus) return;
+  const bool plenty = frames_.free_frames() >= frames_.size() / kPlentyShare;
+  if (plenty || set_aside_.size() <= count + kSurplus) return;
   frames_.Free(std::span(set_aside_).subspan(count));
   set_aside_.resize(count);
 }
@@ -253,6 +256,13 @@ std::byte* PageCache::TryMutate(PageHandle& page, Epoch current) {
   if (frame.pins.load(std::memory_order_acquire) != 1 || writer_.IsFrozen(current)) return nullptr;
   KEEL_CHECK(frame.Is(Frame::kLinked | Frame::kDirty));
   page.Release();
+  return frames_.BytesOf(frame).data();
+}
+
+std::byte* PageCache::BytesOfMutable(const std::byte* bytes) {
+  Frame& frame = frames_.FrameOf(bytes);
+  KEEL_DCHECK(frame.pins.load(std::memory_order_acquire) == 0);
+  KEEL_DCHECK(!writer_.IsFrozen(Epoch{HeaderOf(bytes).birth}));
   return frames_.BytesOf(frame).data();
 }
 

@@ -100,6 +100,7 @@ class PageCache {
   PageCache& operator=(const PageCache&) = delete;
 
   uint32_t page_bytes() const { return page_bytes_; }
+  size_t frames() const { return frames_.size(); }
 
   // The page's bytes, or null if it is not in memory. REQUIRES: a guard; good until it is left.
   const std::byte* Find(PageId id) const { return table_.Find(id); }
@@ -121,6 +122,7 @@ class PageCache {
   // Sets `count` free frames aside (those left of the last call included), writing frozen dirty
   // pages back if it must (C6). ResourceExhausted tells what fills the budget. REQUIRES: no guard.
   absl::Status ReserveFrames(size_t count);
+  size_t frames_set_aside() const { return set_aside_.size(); }
   // A dirty frame for a new page, linked; all zeros but for page id and birth in its header.
   // REQUIRES: a frame set aside; the id came from the space map, so that C5 holds for it.
   MutablePage Create(PageId id, Epoch birth);
@@ -129,6 +131,8 @@ class PageCache {
   // Whether P1 allows changing the page in place, the handle's own pin aside; gives the bytes if so
   // and consumes the pin; otherwise leaves the handle as it was.
   std::byte* TryMutate(PageHandle& page, Epoch current);
+  // The bytes of a page of the current epoch that nobody pins.
+  std::byte* BytesOfMutable(const std::byte* bytes);
   // Every page with birth < epoch is frozen from now on. REQUIRES: not before the last call's
   // epoch.
   void Freeze(Epoch epoch);

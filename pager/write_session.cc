@@ -107,6 +107,10 @@ bool WriteSession::TakeBackRetired() {
 }
 
 absl::Status WriteSession::Reserve(size_t pages) {
+  if (in_place_) {
+    KEEL_CHECK(stock_pages_ >= pages && cache_->frames_set_aside() >= pages);
+    return absl::OkStatus();
+  }
   if (TooManyMutable()) RaiseEpoch();
   if (space_use_ < stock_use_) GiveBackReserve();
   KEEL_RETURN_IF_ERROR(FillStock(pages));
@@ -149,6 +153,13 @@ PageId WriteSession::TakeId() {
   return id;
 }
 
+absl::StatusOr<PageHandle> WriteSession::TakeInPlace(const PageWant& want) const {
+  if (want.reference.birth != current_epoch()) return absl::CancelledError();
+  const std::byte* const bytes = cache_->Find(want.reference.id);
+  KEEL_CHECK(bytes != nullptr && HeaderOf(bytes).birth == want.reference.birth.value);
+  return PageHandle(bytes, nullptr);
+}
+
 PageId WriteSession::NewId() {
   KEEL_DCHECK(!sealed_.has_value());
   const PageId id = TakeId();
@@ -168,7 +179,9 @@ MutablePage WriteSession::Create(PageKind kind, uint8_t level, KeyspaceId keyspa
 MutablePage WriteSession::Change(PageHandle page) {
   const PageId old_id{page.header().page_id};
   const Epoch old_birth{page.header().birth};
-  if (std::byte* bytes = cache_->TryMutate(page, current_epoch()); bytes != nullptr) {
+  std::byte* const bytes =
+      in_place_ ? cache_->BytesOfMutable(page.bytes()) : cache_->TryMutate(page, current_epoch());
+  if (bytes != nullptr) {
     return MutablePage{bytes, old_id, old_birth};
   }
   const MutablePage copy = cache_->CreateCopy(NewId(), current_epoch(), page.bytes());

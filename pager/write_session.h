@@ -78,12 +78,28 @@ class WriteSession final : public PageSink {
   // The next Reserve will freeze what has been made so far.
   bool TooManyMutable() const { return cache_->mutable_pages() > mutable_pages_max_; }
 
+  // While it lives nothing is read or copied: Pin gives pages of the current epoch, unpinned, for they stay in memory
+  // and nobody else looks at them, and no others (Cancelled); what the last Reserve set aside is for all that comes, and
+  // Reserve only makes sure that it is there. REQUIRES: the epoch is not raised meanwhile.
+  class InPlace {
+   public:
+    explicit InPlace(WriteSession* session) : session_(session) { session_->in_place_ = true; }
+    ~InPlace() { session_->in_place_ = false; }
+    InPlace(const InPlace&) = delete;
+    InPlace& operator=(const InPlace&) = delete;
+
+   private:
+    WriteSession* session_;
+  };
+
   // How deep Reserve and CreateRun may go into the reserve of free space.
   void set_space_use(SpaceUse use) { space_use_ = use; }
 
   // PageSource
   uint32_t page_bytes() const override { return cache_->page_bytes(); }
-  absl::StatusOr<PageHandle> Pin(const PageWant& want) override { return cache_->Pin(want); }
+  absl::StatusOr<PageHandle> Pin(const PageWant& want) override {
+    return in_place_ ? TakeInPlace(want) : cache_->Pin(want);
+  }
   absl::Status ReadRaw(PageId first, std::span<std::byte> buffer) override {
     return cache_->ReadRaw(first, buffer);
   }
@@ -117,6 +133,7 @@ class WriteSession final : public PageSink {
   absl::Status FillStock(uint64_t pages);
   void GiveBackReserve();
   PageId TakeId();
+  absl::StatusOr<PageHandle> TakeInPlace(const PageWant& want) const;
   PageId NewId();
 
   PageCache* cache_;
@@ -130,6 +147,7 @@ class WriteSession final : public PageSink {
   std::function<std::vector<Epoch>()> keepers_;
   std::vector<PageRun> stock_;  // ids set aside, used from the front of the last run
   uint64_t stock_pages_ = 0;
+  bool in_place_ = false;
   SpaceUse stock_use_ = SpaceUse::kOrdinary;  // for which it was last filled
 };
 

@@ -174,6 +174,39 @@ TEST_F(UnpublishedCommitsTest, G2_ACrashLeavesAPrefixOfThem) {
   ExpectSound();
 }
 
+// Batches of all kinds, after so many commits without a look that they may stay unpublished, beside a model.
+TEST_F(UnpublishedCommitsTest, U2_BatchesAreWholeAndSeenAtOnce) {
+  std::mt19937_64 random(TestSeed());
+  Contents model;
+  for (int round = 0; round < 30; ++round) {
+    for (int quiet = 0; quiet < 20; ++quiet) {
+      PutNone("quiet", std::to_string(quiet));
+      model["quiet"] = std::to_string(quiet);
+    }
+    for (int commit = 0; commit < 10; ++commit) {
+      WriteBatch batch;
+      for (uint64_t i = 0, rows = 1 + random() % 200; i < rows; ++i) {
+        const std::string key = Numbered("k", static_cast<int>(random() % 3000));
+        const uint64_t kind = random() % 400;
+        const size_t bytes = kind == 0 ? 20'000 : random() % 300;  // in extents, now and then
+        if (kind == 1) {
+          batch.Delete(key);
+          model.erase(key);
+        } else {
+          const std::string value(bytes, static_cast<char>('a' + random() % 26));
+          batch.Put(key, value);
+          model[key] = value;
+        }
+      }
+      KEEL_ASSERT_OK(db_->Write(batch, kNone).status());
+      if (random() % 8 == 0) KEEL_ASSERT_OK(db_->Checkpoint());
+    }
+    ASSERT_EQ(ReadAll(*db_), model);
+  }
+  OpenOn(disk_.Copy());  // whatever is there passes its checks
+  ExpectSound();
+}
+
 // A checkpoint is of what nobody has looked at as well: else the log of a database that is only written would grow.
 TEST_F(UnpublishedCommitsTest, ACheckpointHoldsThem) {
   for (int i = 0; i < 3000; ++i) PutNone(Numbered("k", i), std::string(300, 'x'));
