@@ -1,5 +1,7 @@
 #include "engine/version_registry.h"
 
+#include <absl/container/inlined_vector.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -116,17 +118,23 @@ bool VersionRegistry::Advance(Lsn lsn, bool durable) {
 }
 
 void VersionRegistry::AdvanceLocked(Lsn lsn, pager::PageSet* freed) {
-  bool moved = false;
+  absl::InlinedVector<std::shared_ptr<const Version>, 4> passed;
   const uint64_t waiting = reclaimer_.unexamined();
   while (!published_.empty() && published_.front().version->lsn <= lsn) {
     Published& next = published_.front();
     reclaimer_.AddDeaths(next.version->epoch, std::move(next.deaths));
-    SetVisible(std::move(next.version));
+    passed.push_back(std::exchange(visible_, std::move(next.version)));
     published_.pop_front();
-    moved = true;
   }
+  if (passed.empty()) return;
+  // Once, and to the last: one in between may be older than what was visible while it was hidden (V5).
+  if (!hidden_) visible_raw_.store(visible_.get(), std::memory_order_release);
+  for (std::shared_ptr<const Version>& version : passed) {
+    retired_.push_back(Retired{guards_->Retire(), std::move(version)});
+  }
+  if (retired_.size() >= kRetiredVersions) DropRetired();
   const uint64_t brought = reclaimer_.unexamined() - waiting;
-  if (moved) reclaimer_.Examine(kExaminePages + kExamineFactor * brought, freed);
+  reclaimer_.Examine(kExaminePages + kExamineFactor * brought, freed);
 }
 
 void VersionRegistry::Hide() {
@@ -147,13 +155,6 @@ void VersionRegistry::Reveal(std::shared_ptr<const Version> version, pager::Dead
     AdvanceLocked(lsn, &freed);
   }
   if (!freed.empty()) cache_->Retire(freed);
-}
-
-void VersionRegistry::SetVisible(std::shared_ptr<const Version> version) {
-  if (!hidden_) visible_raw_.store(version.get(), std::memory_order_release);
-  std::shared_ptr<const Version> old = std::exchange(visible_, std::move(version));
-  retired_.push_back(Retired{guards_->Retire(), std::move(old)});
-  if (retired_.size() >= kRetiredVersions) DropRetired();
 }
 
 void VersionRegistry::DropRetired() {

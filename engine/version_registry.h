@@ -152,7 +152,6 @@ class VersionRegistry {
   bool Advance(Lsn lsn, bool durable) ABSL_LOCKS_EXCLUDED(mutex_);
   void AdvanceLocked(Lsn lsn, pager::PageSet* freed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReleaseSnapshot(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
-  void SetVisible(std::shared_ptr<const Version> version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropRetired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   pager::PageCache* cache_;

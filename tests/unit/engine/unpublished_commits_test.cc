@@ -145,6 +145,31 @@ TEST(VersionRegistryTest, V5_AFlushDoesNotUncoverWhatIsOlder) {
   EXPECT_EQ(registry.visible()->lsn, Lsn{3});
 }
 
+// What broke: revealing stepped through a version that had waited for its flush, for a moment without what was hidden.
+TEST(VersionRegistryTest, V5_RevealingShowsNoneInBetween) {
+  const auto guards = pager::GuardDomain::Create();
+  const auto version = [](uint64_t n) {
+    return std::make_shared<const engine::Version>(
+        engine::Version{MakeEpoch(1, n), Lsn{n}, CommitNumber{n}, {}});
+  };
+  engine::VersionRegistry registry(version(1), nullptr, guards.get());
+  std::atomic<bool> over = false;
+  std::thread reader([&] {
+    while (!over) {
+      const pager::ReadGuard guard(*guards);
+      const engine::Version* const seen = registry.visible();
+      ASSERT_TRUE(seen == nullptr || seen->lsn.value % 2 == 1) << seen->lsn.value;
+    }
+  });
+  for (uint64_t n = 2; n < 40'000; n += 2) {
+    registry.Publish(version(n), {});
+    registry.Hide();
+    registry.Reveal(version(n + 1), {});
+  }
+  over = true;
+  reader.join();
+}
+
 TEST_F(UnpublishedCommitsTest, U5_WhatWasAnsweredIsSeenAfterAFailureToo) {
   KEEL_ASSERT_OK(db_->Put("kept", "1"));
   PutNone("answered", "1");
