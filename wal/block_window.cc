@@ -11,8 +11,10 @@
 namespace keel::wal {
 namespace {
 
-// Of a read: a little at first, since whoever opens a log that was closed looks at its files' first blocks only.
-constexpr size_t kFirstPieceBytes = size_t{16} << 10;
+// Of a read: little at first, since whoever opens a log that was closed looks only for the first frame of each file,
+// which is in one of the blocks behind the header (kLogBlockBytesMax).
+constexpr size_t kFirstPieceBytes = size_t{64} << 10;
+static_assert(kFirstPieceBytes >= kLogBlockBytesMax);
 constexpr size_t kPieceBytesMax = size_t{1} << 20;
 constexpr int kReadAttempts = 3;
 // A file with more bad blocks than this is not read on: the device is failing.
