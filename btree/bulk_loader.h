@@ -5,8 +5,8 @@
 //   KEEL_RETURN_IF_ERROR(loader.Add("b", "2"));
 //   KEEL_ASSIGN_OR_RETURN(root, loader.Finish());
 //
-// On each level the node that is being filled lies in a buffer of its own, and becomes a page when the next
-// entry does not fit. So memory is a node a level, however much is loaded; no page is changed after it was
+// On each level the node that is being filled lies in a buffer of its own (a leaf in a form of its own,
+// btree/leaf_filler.h), and becomes a page when the next entry does not fit. So memory is a node a level, however much is loaded; no page is changed after it was
 // made; a child is made before its parent (B5); and the leaves' ids ascend as their keys do, so that whoever
 // writes the pages writes long runs.
 //
@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
+#include "btree/leaf_filler.h"
 #include "btree/node_builder.h"
 #include "btree/path.h"
 #include "btree/tree.h"
@@ -42,12 +43,21 @@ namespace keel::btree {
 class BulkLoader {
  public:
   BulkLoader(PageSink* pages, KeyspaceId keyspace, const TreeRoot& root)
-      : pages_(*pages), page_bytes_(pages->page_bytes()), keyspace_(keyspace), root_(root) {}
+      : pages_(*pages),
+        page_bytes_(pages->page_bytes()),
+        always_inline_bytes_(MaxInlineValueBytes(page_bytes_, MaxKeyBytes(page_bytes_))),
+        keyspace_(keyspace),
+        root_(root),
+        leaf_(page_bytes_) {}
 
   // InvalidArgument, naming both keys: `key` does not come after the one added before it, or a key of the tree is
   // in the way (equal to it, or between the two). After an error of any kind all is as it was before the call: it
   // may be repeated, or others added.
   absl::Status Add(std::string_view key, std::string_view value);
+
+  // The same for a row that goes into the leaf that is being filled, without a look at the tree's pages: most do.
+  // False, and nothing has changed: it does not, or is none that may be added, and Add will tell.
+  bool AddToLeaf(std::string_view key, std::string_view value);
 
   // The new root; without a successful Add the old one. After an error it may be called again, and goes on where it
   // was. REQUIRES: no Add after it, and nothing at all once it has succeeded.
@@ -58,7 +68,7 @@ class BulkLoader {
  private:
   // A node under construction, of the level that is its index.
   struct Level {
-    AlignedBuffer page;
+    AlignedBuffer page;   // empty on level 0, which lies in `leaf_`
     KeyBuffer separator;  // that its parent will have for it
   };
   // A node that has become a page, as the level above takes it in.
@@ -70,13 +80,21 @@ class BulkLoader {
   absl::Status Begin(std::string_view key);
   absl::Status FindLimit(std::string_view key);
   absl::Status OpenPath();
-  absl::Status CheckOrder(std::string_view key) const;
+  void OpenLeaf(const NodeView& node);
+  bool BelowLimit(std::string_view key) const { return !limit_.has_value() || key < *limit_; }
+  absl::Status Disorder(std::string_view key) const;
+  absl::Status AddEntry(std::string_view key, std::string_view payload, bool large);
+  absl::Status AddLarge(std::string_view key, std::string_view value);
+  absl::Status CloseLeaf(std::string_view next_key);
+  pager::Reference MakeLeaf();
   absl::Status Append(size_t level, const Entry& entry);
   absl::Status Reserve(size_t level);
   void TakeIn(size_t level, Closed closed);
   Closed SplitOff(size_t level, const Entry& entry);
   absl::Status AppendRest(size_t level);
+  absl::Status AppendRestOfLeaf();
   bool PartSeam(const KeyParts& old_separator, KeyBuffer* separator) const;
+  pager::Reference MakeNode(size_t level);
   pager::MutablePage MakePage(size_t level, const EntrySequence& entries, size_t end);
   NodeEditor Node(size_t level) { return {levels_[level].page.data(), page_bytes_}; }
   absl::StatusOr<AlignedBuffer> MakeBuffer() const;
@@ -85,11 +103,12 @@ class BulkLoader {
 
   PageSink& pages_;
   const uint32_t page_bytes_;
+  const size_t always_inline_bytes_;  // of a value: it is inline whatever its key
   const KeyspaceId keyspace_;
   const TreeRoot root_;
+  LeafFiller leaf_;
   std::vector<Level> levels_;
   AlignedBuffer spare_;  // for one more level
-  KeyBuffer last_key_;
   uint64_t added_ = 0;
 
   // Where the tree was cut open; none for an empty one.
@@ -98,6 +117,7 @@ class BulkLoader {
   std::optional<std::string> limit_;  // the tree's first key on the right
 
   // How far Finish has come.
+  KeyBuffer last_key_;     // that was added
   size_t finishing_ = 0;   // the level
   size_t rest_taken_ = 0;  // entries of what lies on the right there
 };

@@ -39,14 +39,11 @@ Slot StoreCell(std::byte* page, size_t offset, bool leaf, const Entry& entry, si
               HeadOf({cell, suffix_bytes})};
 }
 
-// Bytes that all keys of [begin, end) share, and that are worth being stored as the prefix of `keys` keys:
-// behind the last multiple of four the padding may cost more than they save.
+// The prefix of entries [begin, end) as a node of their own.
 size_t PrefixFor(const EntrySequence& entries, size_t begin, size_t end) {
   const size_t first = begin + (entries.leaf() ? 0 : 1);
   if (first >= end) return 0;
-  const size_t keys = end - first;
-  const size_t shared = CommonPrefixBytes(entries.key(first), entries.key(end - 1));
-  return keys * (shared % 4) >= 4 ? shared : shared & ~size_t{3};
+  return PrefixBytes(CommonPrefixBytes(entries.key(first), entries.key(end - 1)), end - first);
 }
 
 // Layout of [begin, end) given the sum of their EntryBytes.

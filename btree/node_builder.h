@@ -43,6 +43,15 @@ class ReferencePayload {
 // A key that outlives its page, without an allocation.
 class KeyBuffer {
  public:
+  KeyBuffer() = default;
+  // Only what is there is worth copying.
+  KeyBuffer(const KeyBuffer& other) { *this = other; }
+  KeyBuffer& operator=(const KeyBuffer& other) {
+    std::memmove(bytes_.data(), other.bytes_.data(), other.size_);
+    size_ = other.size_;
+    return *this;
+  }
+
   void Assign(const KeyParts& key, size_t bytes) {
     KEEL_CHECK(bytes <= key.size() && bytes <= kMaxKeyBytes);
     const size_t from_front = std::min(bytes, key.front.size());
@@ -113,6 +122,12 @@ class EntrySequence {
 // first one loses its key (N1).
 size_t LayoutBytes(const EntrySequence& entries, size_t begin, size_t end);
 size_t LayoutBytes(const EntrySequence& entries);
+
+// Of the `shared` bytes that all keys of a node begin with, those that are worth being stored as its prefix, for
+// `keys` keys: behind the last multiple of four the padding may cost more than they save.
+constexpr size_t PrefixBytes(size_t shared, size_t keys) {
+  return keys * (shared % 4) >= 4 ? shared : shared & ~size_t{3};
+}
 
 // Lays entries [begin, end) out in `page`, of which only the header's identity (up to keyspace) and the
 // hint are kept. REQUIRES: they fit.

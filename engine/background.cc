@@ -73,6 +73,10 @@ void Background::NoteAsync(Lsn lsn) {
 }
 void Background::RequestCheckpoint() { Raise(checkpoint_signal_); }
 void Background::RequestPages() { Raise(page_signal_); }
+void Background::WriteAhead(uint64_t free_pages) {
+  write_ahead_.store(free_pages + 1);
+  RequestPages();
+}
 void Background::RequestCallbacks() { Raise(callback_signal_); }
 
 // Flushes what kAsync commits promised, and writes the idle mark once nothing has been flushed for a round.
@@ -150,12 +154,16 @@ absl::Status Background::AwaitCheckpoint() {
 
 void Background::MaintainPages() {
   Database::Impl& db = *database_;
-  pager::PageCache& cache = *db.storage().cache;
   while (db.registry().Reclaim(kReclaimBatch) > 0) {
   }
-  cache.Replenish();
-  if (!page_pause_.Over(db.Now())) return;
-  while (cache.DirtyAbove(kWriteBackShare)) {
+  db.storage().cache->Replenish();
+  if (page_pause_.Over(db.Now())) WritePages();
+}
+
+void Background::WritePages() {
+  Database::Impl& db = *database_;
+  pager::PageCache& cache = *db.storage().cache;
+  for (bool all = AskedAhead(); all || cache.DirtyAbove(kWriteBackShare); all |= AskedAhead()) {
     const absl::StatusOr<size_t> written = cache.WriteBack(kWriteBatch);
     if (!written.ok()) {  // the pages stay changed, and are tried again
       page_pause_.NoteFailure(db.Now());
@@ -166,6 +174,15 @@ void Background::MaintainPages() {
     page_pause_.NoteSuccess();
     db.NotePageWrites(absl::OkStatus());
   }
+}
+
+// Whether WriteAhead was called since this was asked last; makes room in the file then.
+bool Background::AskedAhead() {
+  const uint64_t asked = write_ahead_.exchange(0);
+  if (asked == 0) return false;
+  // What fails is tried again, or met, by whoever needs the pages.
+  database_->storage().space->GrowAhead(asked - 1).IgnoreError();
+  return true;
 }
 
 void Background::PageLoop() {

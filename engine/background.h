@@ -46,6 +46,9 @@ class Background {
   void RequestCheckpoint();
   // Dirty frames are many, or free ones few.
   void RequestPages();
+  // Frozen dirty pages are to be written now, however few, since a commit will wait for them; and the file is to have
+  // so many free pages, since as many will soon be made.
+  void WriteAhead(uint64_t free_pages);
 
   // The outcome of what a callback waits for may be known.
   void RequestCallbacks();
@@ -68,6 +71,8 @@ class Background {
   void WakeLog();
   bool MaintainLog();
   void MaintainPages();
+  void WritePages();
+  bool AskedAhead();
   // Waits until the signal is raised or the time is over; false: stop.
   bool WaitFor(Signal& signal, absl::Duration time) ABSL_LOCKS_EXCLUDED(mutex_);
   void Raise(Signal& signal) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -77,6 +82,7 @@ class Background {
   std::atomic<bool> log_asleep_ = false;
   std::atomic<uint64_t> async_lsn_ = 0;     // end of the newest kAsync commit
   std::atomic<uint64_t> last_flushed_ = 0;  // of the log thread's previous round
+  std::atomic<uint64_t> write_ahead_ = 0;   // 1 more than the free pages asked for; 0: none
   RetryPause page_pause_{absl::Milliseconds(100), absl::Seconds(10)};
 
   absl::Mutex mutex_;

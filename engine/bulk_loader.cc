@@ -2,6 +2,7 @@
 
 #include <keel/bulk_loader.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/disk_full.h"
@@ -12,6 +13,11 @@
 namespace keel {
 
 namespace {
+
+// Of pages made: so many are given to be written.
+constexpr uint64_t kWriteAheadBytes = uint64_t{2} << 20;
+// Room in the file for twice as much as has been loaded, but no more than this.
+constexpr uint64_t kRoomAheadBytes = uint64_t{16} << 20;
 
 absl::Status MovedFrom() { return absl::FailedPreconditionError("the bulk loader was moved from"); }
 
@@ -56,6 +62,13 @@ absl::Status BulkLoader::Impl::Put(std::string_view key, std::string_view value)
 }
 
 absl::Status BulkLoader::Impl::PutLocked(std::string_view key, std::string_view value) {
+  // Most rows go into the leaf that is being filled, which is the loader's own: then nothing of the database is touched.
+  if (!builder_ || !builder_->AddToLeaf(key, value)) KEEL_RETURN_IF_ERROR(PutOnPages(key, value));
+  ++rows_;
+  return absl::OkStatus();
+}
+
+absl::Status BulkLoader::Impl::PutOnPages(std::string_view key, std::string_view value) {
   Database::Impl& database = transaction_->database();
   recovery::Operation operation;
   operation.key = key;
@@ -63,8 +76,19 @@ absl::Status BulkLoader::Impl::PutLocked(std::string_view key, std::string_view 
   KEEL_RETURN_IF_ERROR(database.Prepare(keyspace_, &operation));
   if (!builder_) builder_.emplace(&database.writer_sink(), id_, database.working().roots.Get(id_));
   KEEL_RETURN_IF_ERROR(database.ApplyUnlogged([&] { return builder_->Add(key, value); }));
-  ++rows_;
+  WriteAhead();
   return absl::OkStatus();
+}
+
+// No page is changed after it was made. Frozen now and then, they are written while more are made, and the commit finds
+// little left to write.
+void BulkLoader::Impl::WriteAhead() {
+  const engine::Storage& storage = transaction_->database().storage();
+  const uint64_t page_bytes = storage.cache->page_bytes();
+  if (storage.cache->mutable_pages() * page_bytes < kWriteAheadBytes) return;
+  storage.session->ReleaseMark(storage.session->SetMark());  // raises the epoch
+  transaction_->database().background().WriteAhead(
+      std::min(2 * storage.session->born_pages(), kRoomAheadBytes / page_bytes));
 }
 
 absl::Status BulkLoader::Impl::FinishLocked() {

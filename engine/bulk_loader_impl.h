@@ -35,6 +35,8 @@ class BulkLoader::Impl {
 
  private:
   absl::Status PutLocked(std::string_view key, std::string_view value);
+  absl::Status PutOnPages(std::string_view key, std::string_view value);
+  void WriteAhead();
   absl::Status FinishLocked();
 
   const std::shared_ptr<engine::ExclusiveTransaction> transaction_;

@@ -197,6 +197,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // Of the memory: for what optimistic transactions have read and written.
   engine::MemoryShare& optimistic_share() { return optimistic_share_; }
   engine::VersionRegistry& registry() { return registry_; }
+  engine::Background& background() { return *background_; }
   engine::CommitHistory& commit_history() { return commit_history_; }
   engine::OpenTransactions& open_transactions() { return open_transactions_; }
   engine::OpenSnapshots& open_snapshots() { return open_snapshots_; }

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "engine/database_impl.h"
+#include "engine/thread_token.h"
 #include "engine/tree_cursor.h"
 
 namespace keel::engine {
@@ -40,7 +41,11 @@ absl::Status ExclusiveTransaction::Enter() {
     EndLocked(TimeExceeded());
     return ended_;
   }
-  database_->writer_lock().SetOwner();
+  // Nobody else sets it while the lock is held (T1).
+  if (const uint64_t thread = ThisThreadToken(); thread != owner_) {
+    database_->writer_lock().SetOwner();
+    owner_ = thread;
+  }
   return absl::OkStatus();
 }
 

@@ -77,6 +77,7 @@ class ExclusiveTransaction final : public OpenTransaction,
   absl::Mutex mutex_;
   bool active_ ABSL_GUARDED_BY(mutex_) = true;
   absl::Status ended_ ABSL_GUARDED_BY(mutex_);
+  uint64_t owner_ ABSL_GUARDED_BY(mutex_) = 0;  // thread of the last call; 0: none yet
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t writes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_savepoint_ ABSL_GUARDED_BY(mutex_) = 1;

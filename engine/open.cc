@@ -13,6 +13,7 @@
 #include "btree/node_check.h"
 #include "engine/create.h"
 #include "engine/database_impl.h"
+#include "engine/redo_read_ahead.h"
 #include "engine/storage.h"
 #include "engine/validate_options.h"
 #include "io/open_file_system.h"
@@ -45,6 +46,11 @@ io::IoBackend BackendOf(IoBackend backend) {
       break;
   }
   return io::IoBackend::kAuto;
+}
+
+size_t FramesOf(const Options& options) {
+  const uint64_t bytes = options.memory_bytes / kShares * kFrameShare;
+  return std::max<size_t>(pager::kMinFrames, bytes / options.page_bytes);
 }
 
 // The way from a directory to a running database, one step a method.
@@ -216,8 +222,7 @@ absl::Status Opener::MakePager() {
   pager::PageCacheOptions cache;
   cache.page_bytes = options_.page_bytes;
   cache.database = superblock().database;
-  cache.frames = std::max<size_t>(
-      pager::kMinFrames, options_.memory_bytes / kShares * kFrameShare / options_.page_bytes);
+  cache.frames = FramesOf(options_);
   cache.read_only = options_.read_only;
   cache.check_page = &btree::CheckNode;
   storage_->guards = pager::GuardDomain::Create();
@@ -267,14 +272,19 @@ absl::Status Opener::MoreMemory(const absl::Status& status) const {
 
 absl::Status Opener::Redo() {
   const absl::Duration begin = Now();
-  std::shared_ptr<const Version> checkpoint = CheckpointVersion(superblock(), catalogue_);
-  database_ = std::make_shared<Database::Impl>(options_, std::move(storage_), std::move(checkpoint),
+  const std::shared_ptr<const Version> checkpoint = CheckpointVersion(superblock(), catalogue_);
+  database_ = std::make_shared<Database::Impl>(options_, std::move(storage_), checkpoint,
                                                std::move(catalogue_pages_));
   Storage& storage = database_->storage();
   EventListener* listener = options_.listener;
   const auto progress = [&](uint64_t bytes) {
     if (listener != nullptr) listener->OnRecoveryProgress({bytes, analysis_->log_bytes});
   };
+  // With kManual no threads are wanted, and everything happens in one order.
+  RedoReadAhead read_ahead(storage.cache.get());
+  if (options_.background == keel::Background::kThreads && analysis_->transactions > 0) {
+    read_ahead.Start(*log_, checkpoint->state, FramesOf(options_) / 2);
+  }
   const absl::StatusOr<recovery::RedoResult> redone =
       recovery::Redo(*log_, *analysis_, *database_, progress);
   if (!redone.ok()) return MoreMemory(redone.status());

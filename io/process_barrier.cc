@@ -20,15 +20,26 @@ constexpr bool kThreadSanitizer = false;
 // The C library has no name for it.
 bool Membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
 
+bool Register() {
+  return Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) &&
+         Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+}
+
+// Before main, while the process has one thread: with several the kernel makes the first open wait for a grace
+// period, ten milliseconds and more.
+const bool registered_early = ProcessBarrierWorks();
+
 }  // namespace
 
 bool ProcessBarrierWorks() {
-  static const bool works = !kThreadSanitizer &&
-                            Membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) &&
-                            Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  static_cast<void>(registered_early);
+  static const bool works = !kThreadSanitizer && Register();
   return works;
 }
 
-void ProcessBarrier() { KEEL_CHECK(Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)); }
+void ProcessBarrier() {
+  // A forked child has what its parent registered; should a kernel see that otherwise, it registers anew.
+  if (!Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) KEEL_CHECK(Register());
+}
 
 }  // namespace keel::io

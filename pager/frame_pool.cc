@@ -3,10 +3,12 @@
 #include <absl/base/config.h>
 
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "base/check.h"
 #include "base/status.h"
+#include "pager/page_format.h"
 
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
@@ -32,19 +34,27 @@ void Show([[maybe_unused]] std::span<std::byte> bytes) {
 
 }  // namespace
 
+// Zeros are frames that nobody uses: fresh memory needs no construction.
+static_assert(std::is_trivially_destructible_v<Frame>);
+static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t));
+static_assert(std::atomic<uint32_t>::is_always_lock_free);
+
+// A forked child gives its pins back, though it has none of the pages.
 absl::StatusOr<MemoryMap> FramePool::Reserve(size_t frames, uint32_t page_bytes) {
-  return MemoryMap::Reserve(frames * page_bytes, MemoryMap::Pages::kHuge);
+  const size_t kept = frames * sizeof(Frame);
+  return MemoryMap::Reserve(frames * page_bytes + kept, MemoryMap::Pages::kHuge, kept);
 }
 
 FramePool::FramePool(MemoryMap memory, size_t frames, uint32_t page_bytes)
-    : base_(memory.data()),
+    : memory_(std::move(memory)),
+      base_(memory_.data()),
       page_shift_(std::countr_zero(page_bytes)),
-      memory_(std::move(memory)),
-      frames_(frames),
+      size_(frames),
+      frames_(reinterpret_cast<Frame*>(base_ + frames * page_bytes)),
       free_count_(frames) {
+  static_assert(pager::kTestPageBytes % alignof(Frame) == 0);
   const absl::MutexLock lock(&mutex_);
   free_.reserve(frames);
-  for (size_t i = frames; i > 0; --i) free_.push_back(&frames_[i - 1]);
   ASAN_POISON_MEMORY_REGION(base_, budget_bytes());
 }
 
@@ -52,10 +62,15 @@ FramePool::~FramePool() { Show({base_, budget_bytes()}); }
 
 Frame* FramePool::Take() {
   const absl::MutexLock lock(&mutex_);
-  if (free_.empty()) return nullptr;
-  Frame* const frame = free_.back();
-  free_.pop_back();
-  free_count_.store(free_.size(), std::memory_order_relaxed);
+  if (free_.empty() && fresh_ == size_) return nullptr;
+  Frame* frame = nullptr;
+  if (free_.empty()) {
+    frame = &frames_[fresh_++];
+  } else {
+    frame = free_.back();
+    free_.pop_back();
+  }
+  CountFree();
   Show(BytesOf(*frame));
   return frame;
 }
@@ -67,7 +82,11 @@ void FramePool::Free(std::span<Frame* const> frames) {
   }
   const absl::MutexLock lock(&mutex_);
   free_.insert(free_.end(), frames.begin(), frames.end());
-  free_count_.store(free_.size(), std::memory_order_relaxed);
+  CountFree();
+}
+
+void FramePool::CountFree() {
+  free_count_.store(free_.size() + size_ - fresh_, std::memory_order_relaxed);
 }
 
 }  // namespace keel::pager

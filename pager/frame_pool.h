@@ -2,6 +2,9 @@
 //
 // A frame is free, set aside (its taker's), linked (in the page table), or in limbo (unlinked, and
 // still seen by somebody). Its state changes under the lock of its page's shard.
+//
+// What is known of the frames lies in memory straight from the system too, behind the pages: opening a
+// database does not touch what it does not use yet, however large the budget.
 
 #ifndef KEEL_PAGER_FRAME_POOL_H_
 #define KEEL_PAGER_FRAME_POOL_H_
@@ -55,14 +58,14 @@ class FramePool {
   FramePool(const FramePool&) = delete;
   FramePool& operator=(const FramePool&) = delete;
 
-  size_t size() const { return frames_.size(); }
+  size_t size() const { return size_; }
   uint32_t page_bytes() const { return uint32_t{1} << page_shift_; }
   uint64_t budget_bytes() const { return uint64_t{size()} << page_shift_; }
 
   Frame& operator[](size_t index) { return frames_[index]; }
   const Frame& operator[](size_t index) const { return frames_[index]; }
   std::span<std::byte> BytesOf(const Frame& frame) const {
-    const auto index = static_cast<size_t>(&frame - frames_.data());
+    const auto index = static_cast<size_t>(&frame - frames_);
     return {base_ + (index << page_shift_), page_bytes()};
   }
   Frame& FrameOf(const std::byte* bytes) {
@@ -76,13 +79,17 @@ class FramePool {
   size_t free_frames() const { return free_count_.load(std::memory_order_relaxed); }
 
  private:
+  void CountFree() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const MemoryMap memory_;
   std::byte* const base_;
   const int page_shift_;
-  const MemoryMap memory_;
-  std::vector<Frame> frames_;
+  const size_t size_;
+  Frame* const frames_;
 
   absl::Mutex mutex_;
-  std::vector<Frame*> free_ ABSL_GUARDED_BY(mutex_);
+  size_t fresh_ ABSL_GUARDED_BY(mutex_) = 0;          // from here on no frame was ever taken
+  std::vector<Frame*> free_ ABSL_GUARDED_BY(mutex_);  // and those that were given back
   std::atomic<size_t> free_count_;
 };
 

@@ -54,7 +54,7 @@ absl::StatusOr<PageRun> GroupedSpaceMap::AllocateRun(const RunSize& size, Choice
   for (;;) {
     PageRun run = TakeAbove(SoftFloor(use), size, choice);
     if (run.count > 0) return run;
-    const absl::Status grown = GrowFor(use, size);
+    const absl::Status grown = GrowFor(use, size, 1);
     if (grown.ok()) continue;
     KEEL_RETURN_IF_ERROR(failed_sync_);
     // Short of space, any run will do.
@@ -64,14 +64,16 @@ absl::StatusOr<PageRun> GroupedSpaceMap::AllocateRun(const RunSize& size, Choice
   }
 }
 
-absl::Status GroupedSpaceMap::GrowAhead() {
+absl::Status GroupedSpaceMap::GrowAhead(uint64_t wanted) {
   const absl::MutexLock lock(&mutex_);
-  const uint64_t half = growth_.StepPages(end_) / 2;
-  if (options_.read_only || free_ >= ReservePages() + half) return absl::OkStatus();
-  return GrowFor(SpaceUse::kOrdinary, {half, half});
+  const uint64_t pages = std::max(growth_.StepPages(end_) / 2, wanted);
+  const uint64_t needed = ReservePages() + pages;
+  if (options_.read_only || free_ >= needed) return absl::OkStatus();
+  // All or nothing: the last room on a disk is not for what may never be needed.
+  return GrowFor(SpaceUse::kOrdinary, {pages, pages}, needed - free_);
 }
 
-absl::Status GroupedSpaceMap::GrowFor(SpaceUse use, const RunSize& size) {
+absl::Status GroupedSpaceMap::GrowFor(SpaceUse use, const RunSize& size, uint64_t least_growth) {
   if (use == SpaceUse::kDelete && growth_pause_ > 0) {
     --growth_pause_;
     return absl::ResourceExhaustedError("it could not just now");
@@ -79,12 +81,12 @@ absl::Status GroupedSpaceMap::GrowFor(SpaceUse use, const RunSize& size) {
   const uint64_t needed = SoftFloor(use) + size.least;
   const uint64_t short_of = needed - std::min(free_, needed);
   const uint64_t step_max = options_.growth_bytes_max / options_.page_bytes;
-  uint64_t least_growth = 1;
   if (const uint64_t g = layout_.GroupOf(PageId{end_}); g < groups_.size()) {
     // A damaged last group is of no use: the file has to grow into the next one, or not at all.
     const absl::Status& status = groups_[g]->status();
     if (!status.ok()) {
-      least_growth = layout_.FirstPage(g + 1).value + SpaceLayout::kShortestGroup - end_;
+      least_growth = std::max(least_growth,
+                              layout_.FirstPage(g + 1).value + SpaceLayout::kShortestGroup - end_);
     }
     if (least_growth > std::max(step_max, SpaceLayout::kShortestGroup)) return status;
   }

@@ -34,7 +34,7 @@ class GroupedSpaceMap final : public SpaceMap {
   absl::StatusOr<PageRun> AllocateAny(uint64_t max_pages, SpaceUse use) override;
   void Free(const PageRun& run) override;
   void Free(const PageSet& pages) override;
-  absl::Status GrowAhead() override;
+  absl::Status GrowAhead(uint64_t wanted) override;
   void SetReserve(uint64_t checkpoint_pages, uint64_t delete_pages) override;
   bool BelowReserve() const override;
   uint64_t DirectoryEntries(const PageSet& born) const override;
@@ -72,7 +72,8 @@ class GroupedSpaceMap final : public SpaceMap {
       ABSL_LOCKS_EXCLUDED(mutex_);
   PageRun TakeAbove(uint64_t floor, const RunSize& size, Choice choice)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status GrowFor(SpaceUse use, const RunSize& size) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status GrowFor(SpaceUse use, const RunSize& size, uint64_t least_growth)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Grow(uint64_t least, uint64_t wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetEnd(uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Full(uint64_t wanted, const absl::Status& why) const

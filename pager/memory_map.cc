@@ -1,6 +1,7 @@
 #include "pager/memory_map.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -15,7 +16,7 @@ constexpr size_t kHugePageBytes = size_t{2} << 20;
 
 }  // namespace
 
-absl::StatusOr<MemoryMap> MemoryMap::Reserve(size_t bytes, Pages pages) {
+absl::StatusOr<MemoryMap> MemoryMap::Reserve(size_t bytes, Pages pages, size_t kept_bytes) {
   MemoryMap map;
   const bool huge = pages == Pages::kHuge;
   map.region_bytes_ = huge ? bytes + kHugePageBytes : bytes;
@@ -34,8 +35,11 @@ absl::StatusOr<MemoryMap> MemoryMap::Reserve(size_t bytes, Pages pages) {
     // Advice only: without huge pages all works, a little slower.
     (void)madvise(map.data_, bytes, MADV_HUGEPAGE);
   }
-  // A forked child must not use the database: it gets zeros, which cost nothing to copy.
-  (void)madvise(region, map.region_bytes_, MADV_WIPEONFORK);
+  // A forked child must not use the database: it gets zeros, which cost nothing to copy. Advice is for
+  // whole pages of the system: one that is kept in part is not wiped.
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t wiped = kept_bytes == 0 ? bytes : (bytes - kept_bytes) / page * page;
+  (void)madvise(map.data_, wiped, MADV_WIPEONFORK);
   return map;
 }
 

@@ -16,8 +16,9 @@ class MemoryMap {
   enum class Pages { kSmall, kHuge };
 
   // Reserves address space for `bytes`; aligned to 2 MiB and in huge pages where the system has
-  // them, if asked for. ResourceExhausted if the system refuses.
-  static absl::StatusOr<MemoryMap> Reserve(size_t bytes, Pages pages);
+  // them, if asked for. Of them the last `kept_bytes` are what a forked child gets a copy of; the
+  // others are zeros there. ResourceExhausted if the system refuses.
+  static absl::StatusOr<MemoryMap> Reserve(size_t bytes, Pages pages, size_t kept_bytes = 0);
 
   MemoryMap() = default;
   MemoryMap(MemoryMap&& other) noexcept { Swap(other); }

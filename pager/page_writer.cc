@@ -13,6 +13,10 @@ namespace keel::pager {
 namespace {
 
 constexpr size_t kStagingBytes = size_t{1} << 20;
+// Dirty pages so near each other in the file have what lies between them looked at; and the last few of a batch.
+constexpr uint64_t kNearPages = 3;
+constexpr size_t kLastIds = 4;
+constexpr uint64_t kNearLastPages = 256;
 
 }  // namespace
 
@@ -23,7 +27,7 @@ PageWriter::PageWriter(io::File* file, io::Clock* clock, FramePool* frames, Page
 absl::StatusOr<size_t> PageWriter::WriteSome(size_t max_pages) {
   if (options_.read_only) return size_t{0};
   const absl::MutexLock lock(&mutex_);
-  const std::vector<PageId> ids = FindFrozenDirty(max_pages);
+  const std::vector<PageId> ids = CloseGaps(FindFrozenDirty(max_pages));
   const uint64_t before = pages_written();
   for (size_t done = 0; done < ids.size();) {
     KEEL_ASSIGN_OR_RETURN(const size_t dealt,
@@ -54,16 +58,38 @@ void PageWriter::Stop(const absl::Status& reason) {
       absl::StrFormat("pages are not written any more: %s", MessageOf(reason)));
 }
 
+// Ends when it has met as many dirty frames as there are: they mostly lie together, and the pool may be large.
 std::vector<PageId> PageWriter::FindFrozenDirty(size_t max_pages) {
   std::vector<PageId> ids;
-  for (size_t visits = frames_.size(); visits > 0 && ids.size() < max_pages; --visits) {
+  size_t unseen = dirty();
+  for (size_t visits = frames_.size(); visits > 0 && unseen > 0 && ids.size() < max_pages;
+       --visits) {
     const Frame& frame = frames_[hand_];
     hand_ = hand_ + 1 == frames_.size() ? 0 : hand_ + 1;
     if (!frame.Is(Frame::kLinked | Frame::kDirty)) continue;
+    --unseen;
     if (IsFrozen(Epoch{frame.birth.load(std::memory_order_relaxed)})) ids.push_back(frame.id());
   }
   std::sort(ids.begin(), ids.end());
   return ids;
+}
+
+// With the ids of what lies between two that are near each other: if that is dirty too, in whatever frame, one write
+// takes all. A tree that is loaded in order has its leaves in frame after frame, but for each internal page, whose frame
+// was set aside long before: so near means farther for the last ids, which may lie beyond what was looked at.
+std::vector<PageId> PageWriter::CloseGaps(const std::vector<PageId>& ids) {
+  std::vector<PageId> closed;
+  closed.reserve(ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const uint64_t near = i + kLastIds < ids.size() ? kNearPages : kNearLastPages;
+    if (i > 0 && ids[i].value - ids[i - 1].value <= near) {
+      for (uint64_t id = ids[i - 1].value + 1; id < ids[i].value; ++id) {
+        closed.push_back(PageId{id});
+      }
+    }
+    closed.push_back(ids[i]);
+  }
+  return closed;
 }
 
 absl::StatusOr<size_t> PageWriter::WriteBatch(std::span<const PageId> ids, Mutable on_mutable) {

@@ -51,8 +51,8 @@ class PageWriter {
   void CountDropped() { dirty_.fetch_sub(1, std::memory_order_relaxed); }
   size_t dirty() const { return dirty_.load(std::memory_order_relaxed); }
 
-  // Up to `max_pages` frozen dirty pages, whichever. Returns how many were written: fewer only if
-  // there are no more. Pages that cannot be written stay dirty, their neighbours do not.
+  // Up to `max_pages` frozen dirty pages, whichever, and others that lie between them in the file.
+  // Returns how many were written: fewer only if there are no more. Pages that cannot be written stay dirty, their neighbours do not.
   absl::StatusOr<size_t> WriteSome(size_t max_pages) ABSL_LOCKS_EXCLUDED(mutex_);
   // Those of `pages` that are dirty. REQUIRES: all frozen.
   absl::Status WriteThese(const PageSet& pages) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -79,6 +79,7 @@ class PageWriter {
   enum class Mutable : uint8_t { kSkip, kForbidden };
 
   std::vector<PageId> FindFrozenDirty(size_t max_pages) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static std::vector<PageId> CloseGaps(const std::vector<PageId>& ids);
   // Writes the dirty ones among the first of `ids` (ascending), as many as one staging buffer
   // takes. Returns how many ids it dealt with.
   absl::StatusOr<size_t> WriteBatch(std::span<const PageId> ids, Mutable on_mutable)

@@ -11,7 +11,11 @@
 namespace keel::wal {
 namespace {
 
-constexpr size_t kPieceBytes = size_t{1} << 20;
+// Of a read: little at first, since whoever opens a log that was closed looks only for the first frame of each file,
+// which is in one of the blocks behind the header (kLogBlockBytesMax).
+constexpr size_t kFirstPieceBytes = size_t{64} << 10;
+static_assert(kFirstPieceBytes >= kLogBlockBytesMax);
+constexpr size_t kPieceBytesMax = size_t{1} << 20;
 constexpr int kReadAttempts = 3;
 // A file with more bad blocks than this is not read on: the device is failing.
 constexpr size_t kUnreadableMax = 64;
@@ -33,7 +37,9 @@ absl::Status ReadWithRetries(io::File* file, uint64_t offset, std::span<std::byt
 }  // namespace
 
 BlockWindow::BlockWindow(io::File* file, uint64_t file_bytes)
-    : file_(file), size_(file_bytes / kLogBlockBytes * kLogBlockBytes) {}
+    : file_(file),
+      size_(file_bytes / kLogBlockBytes * kLogBlockBytes),
+      piece_bytes_(kFirstPieceBytes) {}
 
 absl::StatusOr<std::span<const std::byte>> BlockWindow::Get(uint64_t offset, size_t count) {
   KEEL_CHECK(offset % kLogBlockBytes == 0 && count % kLogBlockBytes == 0);
@@ -49,13 +55,20 @@ bool BlockWindow::Holds(uint64_t offset, size_t count) const {
   return offset >= base_ && offset - base_ <= length_ && count <= length_ - (offset - base_);
 }
 
+void BlockWindow::Drop() {
+  length_ = 0;
+  piece_bytes_ = kFirstPieceBytes;
+}
+
 // Makes `offset` the buffer's first byte, keeps what is already there from it on, and grows the
-// buffer to hold `count`.
+// buffer to hold `count`. Whoever reads on gets twice as much with each read, whoever jumps begins anew.
 absl::Status BlockWindow::MakeRoom(uint64_t offset, size_t count) {
   const bool overlaps = offset >= base_ && offset - base_ < length_;
+  const bool follows = length_ > 0 && offset >= base_ && offset - base_ <= length_;
+  piece_bytes_ = follows ? std::min(2 * piece_bytes_, kPieceBytesMax) : kFirstPieceBytes;
   const size_t skip = overlaps ? static_cast<size_t>(offset - base_) : length_;
   const size_t kept = length_ - skip;
-  const size_t needed = std::min<uint64_t>(std::max(count, kPieceBytes) + kPieceBytes, size_);
+  const size_t needed = std::min<uint64_t>(std::max(count, piece_bytes_) + piece_bytes_, size_);
   if (buffer_.size() < needed) {
     AlignedBuffer larger = AlignedBuffer::Allocate(needed);
     if (larger.empty()) {
@@ -75,8 +88,9 @@ absl::Status BlockWindow::MakeRoom(uint64_t offset, size_t count) {
 absl::Status BlockWindow::Fill(size_t wanted) {
   while (length_ < wanted) {
     const uint64_t left = size_ - base_ - length_;
-    const size_t piece =
-        static_cast<size_t>(std::min<uint64_t>({kPieceBytes, left, buffer_.size() - length_}));
+    const size_t least = std::min(wanted - length_, kPieceBytesMax);
+    const size_t piece = static_cast<size_t>(
+        std::min<uint64_t>({std::max(piece_bytes_, least), left, buffer_.size() - length_}));
     KEEL_RETURN_IF_ERROR(ReadPiece(base_ + length_, {buffer_.data() + length_, piece}));
     length_ += piece;
   }

@@ -1,6 +1,6 @@
 // A file seen through a window of bounded memory, for reading it from front to back.
 //
-// Reads in large aligned pieces. A piece that cannot be read is tried again, then block by block; a
+// Reads in aligned pieces, small at first and larger the longer it goes on. A piece that cannot be read is tried again, then block by block; a
 // block that stays unreadable is shown as zeros and remembered.
 
 #ifndef KEEL_WAL_BLOCK_WINDOW_H_
@@ -30,7 +30,7 @@ class BlockWindow {
   absl::StatusOr<std::span<const std::byte>> Get(uint64_t offset, size_t count);
 
   // Forgets what was read: the next Get reads anew.
-  void Drop() { length_ = 0; }
+  void Drop();
 
   uint64_t size() const { return size_; }
   // Offsets of blocks met so far that could not be read, ascending within one pass.
@@ -46,8 +46,9 @@ class BlockWindow {
   io::File* file_;
   uint64_t size_;
   AlignedBuffer buffer_;
-  uint64_t base_ = 0;  // file offset of the buffer's first byte
-  size_t length_ = 0;  // bytes held
+  uint64_t base_ = 0;   // file offset of the buffer's first byte
+  size_t length_ = 0;   // bytes held
+  size_t piece_bytes_;  // of the next read
   std::vector<uint64_t> unreadable_;
 };
 

@@ -1,11 +1,14 @@
 // Measures which way of making a small write durable is the fastest on this device.
 //
-// The order differs between devices, kernels and file systems, so it is measured at open: a handful of
-// one-block writes each, in turn, and the medians compared.
+// The order differs between devices, kernels and file systems, so it is measured at open: a few one-block writes
+// each, in turn, and the medians compared. A wrong choice costs time and nothing else, so the measurement is short: it
+// ends when one method is left that is not far behind, or with the time limit.
 //
-// The segment may hold what a crash left of a frame, all but a piece that should be zeros. Zeros over that piece alone
-// would make the frame whole, and the log longer than the recovery that is under way has found it. So noise goes
-// first, and is durable before the zeros.
+//   F1  The writes go to the segment's last block, where no frame of this use will lie (log_writer.cc, OffsetMax).
+//   F2  What a crash left of a frame may lack a piece that should be zeros; zeros over that piece alone would make
+//       the frame whole, and the log longer than the recovery that is under way has found it. Where an earlier use
+//       may have had frames, which is in its last block if its blocks were smaller, noise goes first, and is durable
+//       before the zeros. The last block of the smallest size never held any: it has been zeros from the beginning.
 
 #ifndef KEEL_WAL_FLUSH_PROBE_H_
 #define KEEL_WAL_FLUSH_PROBE_H_
@@ -19,13 +22,15 @@
 
 namespace keel::wal {
 
-// Where the probe may write (noise, then zeros), and what it may take.
+// Where frames will lie, with a block behind them for the probe (F1); and what it may take.
 struct FlushProbeOptions {
   uint64_t offset = 0;  // whole blocks
-  uint64_t bytes = 0;   // one block at least
+  uint64_t bytes = 0;
   uint64_t block_bytes = 4096;
-  bool linked_requests = false;                        // try them too
-  absl::Duration time_limit = absl::Milliseconds(10);  // no new round behind it
+  bool linked_requests = false;  // try them too
+  absl::Duration time_limit =
+      absl::Microseconds(1500);  // no third round behind it, and no later one
+  absl::Duration time_limit_of_one = absl::Milliseconds(5);  // no second one behind this
 };
 
 // The fastest method; kWriteThenSync unless another one is clearly faster. The zeros written are

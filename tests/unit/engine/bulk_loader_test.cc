@@ -108,6 +108,32 @@ TEST_F(BulkLoaderTest, CommitsByACheckpointWithoutTheLog) {
   ExpectSound();
 }
 
+// The disk works while rows are added, not only when memory is short or the load ends.
+TEST_F(BulkLoaderTest, WritesAheadWithMemoryToSpare) {
+  options_.memory_bytes = uint64_t{64} << 20;
+  Open();
+  for (const bool commits : {false, true}) {
+    const uint64_t before = db_->Stats().memory.pages_written;
+    BulkLoader loader = Begin();
+    KEEL_ASSERT_OK(PutMany(loader, "k", 0, 4000));
+    const uint64_t made = db_->Stats().memory.dirty_frames;
+    EXPECT_GT(made, 4000U / 7);
+    KEEL_ASSERT_OK(db_->RunBackgroundWork());
+    EXPECT_GE(db_->Stats().memory.pages_written, before + 512);
+    EXPECT_LE(db_->Stats().memory.dirty_frames, made - 512);
+    KEEL_ASSERT_OK(PutMany(loader, "k", 4000, kMany));
+    if (!commits) continue;
+    KEEL_ASSERT_OK(db_->RunBackgroundWork());
+    TakeWritten();
+    ASSERT_TRUE(loader.Commit().ok());
+    EXPECT_LT(TakeWritten().at("data.kee"), uint64_t{3} << 20);
+  }
+  ExpectSound();
+  LosePower();
+  EXPECT_EQ(*db_->Count(), uint64_t{kMany});
+  ExpectSound();
+}
+
 TEST_F(BulkLoaderTest, G1_IsDurableWhenItReturns) {
   KEEL_ASSERT_OK(db_->Put("before", "1", {Durability::kNone}));
   BulkLoader loader = Begin();
@@ -198,6 +224,27 @@ TEST_F(BulkLoaderTest, ItIsTheOnlyWriterAndReadersGoOn) {
   EXPECT_EQ(*db_->GetSnapshot().Count(), 1U);
   ASSERT_TRUE(loader.Commit().ok());
   KEEL_EXPECT_OK(db_->Put("c", "3"));
+}
+
+// Whoever uses it last is the one who would wait for himself.
+TEST_F(BulkLoaderTest, ItGoesFromThreadToThread) {
+  BulkLoader loader = Begin();
+  const auto use = [&](std::string_view key) {
+    KEEL_EXPECT_OK(loader.Put(key, "1"));
+    EXPECT_TRUE(absl::IsFailedPrecondition(db_->Put("other", "1")));
+  };
+  use("a");
+  std::thread(use, "b").join();
+  const TransactionOptions impatient{.lock_timeout = absl::ZeroDuration()};
+  EXPECT_TRUE(absl::IsDeadlineExceeded(db_->Begin(impatient).status()));
+  use("c");
+  use("d");
+  std::thread([&] {
+    EXPECT_TRUE(absl::IsDeadlineExceeded(db_->Begin(impatient).status()));
+    use("e");
+  }).join();
+  ASSERT_TRUE(loader.Commit().ok());
+  EXPECT_EQ(*db_->Count(), 5U);
 }
 
 TEST_F(BulkLoaderTest, EndedItAnswersFailedPrecondition) {

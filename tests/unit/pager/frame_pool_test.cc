@@ -1,7 +1,10 @@
 #include "pager/frame_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <set>
@@ -48,6 +51,39 @@ TEST_P(FramePoolTest, FramesArePagesOfTheirOwn) {
     for (std::byte byte : pool_.BytesOf(*frames[i])) ASSERT_EQ(byte, static_cast<std::byte>(i));
   }
   pool_.Free(frames);
+}
+
+TEST_P(FramePoolTest, FramesGivenBackComeBeforeFreshOnes) {
+  Frame* const first = pool_.Take();
+  Frame* const second = pool_.Take();
+  EXPECT_EQ(pool_.BytesOf(*second).data() - pool_.BytesOf(*first).data(), GetParam());
+  pool_.Free({&first, 1});
+  EXPECT_EQ(pool_.free_frames(), kFrames - 1);
+  EXPECT_EQ(pool_.Take(), first);
+  EXPECT_EQ(pool_.Take(), second + 1);
+  EXPECT_EQ(pool_.free_frames(), kFrames - 3);
+}
+
+// A forked child releases what it has pinned, but finds nothing in the pages.
+TEST_P(FramePoolTest, AForkedChildHasTheFramesButNotTheirBytes) {
+  constexpr size_t kMany = 64;  // pages of the system are wiped, or kept, as a whole
+  std::vector<Frame*> frames;
+  for (size_t i = 0; i < kMany; ++i) {
+    frames.push_back(pool_.Take());
+    std::ranges::fill(pool_.BytesOf(*frames[i]), std::byte{1});
+    frames[i]->pins = 1;
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    bool right = pool_.BytesOf(*frames[0])[0] == std::byte{0};
+    for (const Frame* frame : frames) right &= frame->pins.load() == 1;
+    _exit(right ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(pool_.BytesOf(*frames[0])[0], std::byte{1});
+  for (Frame* frame : frames) frame->pins = 0;
 }
 
 TEST_P(FramePoolTest, ThreadsNeverShareAFrame) {

@@ -121,12 +121,31 @@ TEST_P(SpaceGrowthTest, GrowingAheadSparesAllocationsTheWait) {
   f.options.growth_bytes_min = uint64_t{256} * GetParam();
   f.Create();
   for (int i = 0; i < 5000; ++i) {
-    KEEL_EXPECT_OK(f.map->GrowAhead());
+    KEEL_EXPECT_OK(f.map->GrowAhead(0));
     const size_t growths = f.map->stats().growths;
     f.AllocateOne();
     ASSERT_EQ(f.map->stats().growths, growths);
   }
   EXPECT_LE(f.map->stats().growths, 100U);
+}
+
+TEST_P(SpaceGrowthTest, GrowingAheadGivesWhatIsWantedOrNothing) {
+  SpaceFixture f(GetParam());
+  f.options.growth_bytes_min = uint64_t{16} * GetParam();
+  f.Create();
+  const uint64_t free_before = f.map->stats().free_pages;
+  const uint64_t wanted = free_before + 1000;
+  f.file->set_capacity((f.page_count + 900) * GetParam());
+  EXPECT_TRUE(absl::IsResourceExhausted(f.map->GrowAhead(wanted)));
+  EXPECT_EQ(f.map->stats().free_pages, free_before);
+  f.file->set_capacity((f.page_count + 5000) * GetParam());
+  KEEL_EXPECT_OK(f.map->GrowAhead(wanted));
+  const pager::SpaceStats stats = f.map->stats();
+  constexpr uint64_t kNewSlots = 2;  // come out of it
+  EXPECT_GE(stats.free_pages + kNewSlots, stats.reserve_pages + wanted);
+  const size_t growths = stats.growths;
+  f.AllocateMany(wanted - kNewSlots);
+  EXPECT_EQ(f.map->stats().growths, growths);
 }
 
 TEST_P(SpaceGrowthTest, LessIsTakenWhenThereIsNoRoomForAStep) {

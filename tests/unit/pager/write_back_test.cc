@@ -106,6 +106,44 @@ TEST_F(WriteBackTest, WritesAsManyAsAskedFor) {
   EXPECT_EQ(cache_->WriteBack(2).value(), 1U);
 }
 
+// Frames are looked at in their own order: a page in an old frame does not tear the run apart that it belongs to.
+TEST_F(WriteBackTest, WhatLiesBetweenIsWrittenWithIt) {
+  MakePages({16, 11, 10, 12, 13, 14, 15, 17, 18});
+  NextEpoch();
+  EXPECT_EQ(cache_->WriteBack(3).value(), 7U);
+  EXPECT_THAT(written_, ElementsAre(Write{10, 7}));
+  EXPECT_EQ(cache_->WriteBack(3).value(), 2U);
+  EXPECT_THAT(written_, ElementsAre(Write{10, 7}, Write{17, 2}));
+  EXPECT_EQ(cache_->WriteBack(3).value(), 0U);
+}
+
+TEST_F(WriteBackTest, WhatLiesBetweenIsWrittenOnlyIfItIsDirtyAndFrozen) {
+  MakePages({13, 10, 12, 400});
+  NextEpoch();
+  ASSERT_EQ(cache_->WriteBack(100).value(), 4U);
+  written_.clear();
+  MakePages({20, 23, 25});
+  NextEpoch();
+  MakePages({22, 24});
+  EXPECT_EQ(cache_->WriteBack(100).value(), 3U);
+  EXPECT_THAT(written_, ElementsAre(Write{20, 1}, Write{23, 1}, Write{25, 1}));
+  EXPECT_EQ(cache_->stats().dirty_frames, 2U);
+}
+
+// The search ends with the last dirty frame; what became dirty behind it is found the next time.
+TEST_F(WriteBackTest, NoDirtyPageIsForgotten) {
+  Open({.frames = 512});
+  uint64_t id = 1;
+  for (int round = 0; round < 50; ++round) {
+    for (int i = 0; i < 1 + round % 7; ++i) MakePage(PageId{id += 7});
+    NextEpoch();
+    size_t written = 0;
+    while (const size_t some = cache_->WriteBack(3).value()) written += some;
+    EXPECT_EQ(written, 1U + static_cast<size_t>(round) % 7);
+    EXPECT_EQ(cache_->stats().dirty_frames, 0U);
+  }
+}
+
 TEST_F(WriteBackTest, ASetIsWrittenAsFarAsItIsDirty) {
   MakePages({10, 11, 12, 13});
   NextEpoch();

@@ -122,6 +122,54 @@ TEST(FlushProbe, IsShortOnASlowDisk) {
   Probe(50, 50, 50, "posix", &fast);
   EXPECT_EQ(Probe(20000, 10000, 10000, "posix", &slow), io::FlushMethod::kDataSyncWrite);
   EXPECT_EQ(fast - slow, 12u);
+  EXPECT_EQ(Probe(1000, 900, 1100, "posix", &slow), io::FlushMethod::kDataSyncWrite);
+  EXPECT_EQ(fast - slow, 10u);
+}
+
+// What is far behind after two rounds is not asked again; if nothing else is left, nobody is.
+TEST(FlushProbe, EndsEarlyWhenOneIsFarAhead) {
+  size_t close = 0;
+  size_t one_behind = 0;
+  size_t one_ahead = 0;
+  EXPECT_EQ(Probe(40, 50, 60, "io_uring", &close), io::FlushMethod::kWriteThenSync);
+  EXPECT_EQ(Probe(50, 40, 101, "io_uring", &one_behind), io::FlushMethod::kDataSyncWrite);
+  EXPECT_EQ(Probe(100, 20, 110, "io_uring", &one_ahead), io::FlushMethod::kDataSyncWrite);
+  EXPECT_EQ(close - one_behind, 5u);
+  EXPECT_EQ(close - one_ahead, 5u * 3u);
+}
+
+// F1, F2: nothing is written but the last block, and where that may hold frames of an earlier use, noise first.
+TEST(FlushProbe, WritesTheLastBlockAndNoiseWhereThereMayBeFrames) {
+  for (const uint64_t block_bytes : {uint64_t{4096}, uint64_t{8192}}) {
+    MemoryFileSystem disk;
+    NewLog(&disk);
+    std::vector<std::byte>& bytes = disk.Bytes(kFirst);
+    std::ranges::fill(bytes, std::byte{0xff});
+    std::fill(bytes.end() - 4096, bytes.end(), std::byte{0});
+    auto file = disk.Open(kFirst, {});
+    ASSERT_TRUE(file.ok());
+    std::vector<std::vector<std::byte>> synced;
+    disk.set_fault([&](const Call& call) {
+      if (call.kind == Call::Kind::kSync) synced.push_back(bytes);
+      return absl::OkStatus();
+    });
+    const uint64_t last = bytes.size() - block_bytes;
+    const FlushProbeOptions probe{
+        .offset = block_bytes, .bytes = last - block_bytes, .block_bytes = block_bytes};
+    ASSERT_TRUE(ProbeFlushMethod(file->get(), &disk.clock(), &disk.random(), probe).ok());
+    const auto changed = [&](const std::vector<std::byte>& now, uint64_t begin, uint64_t end) {
+      return std::count_if(now.begin() + static_cast<ptrdiff_t>(begin),
+                           now.begin() + static_cast<ptrdiff_t>(end),
+                           [](std::byte byte) { return byte != std::byte{0xff}; });
+    };
+    for (const std::vector<std::byte>& now : synced) EXPECT_EQ(changed(now, 0, last), 0);
+    EXPECT_EQ(
+        std::count(bytes.end() - static_cast<ptrdiff_t>(block_bytes), bytes.end(), std::byte{0}),
+        static_cast<ptrdiff_t>(block_bytes));
+    const bool noise =
+        std::count(synced.front().end() - 4096, synced.front().end(), std::byte{0}) < 100;
+    EXPECT_EQ(noise, block_bytes > 4096);
+  }
 }
 
 TEST(FlushProbe, FailureIsAnErrorOfCreate) {

@@ -1,0 +1,126 @@
+// Reading ahead of redo: several threads read, and whatever they meet, redo gives the same answer.
+
+#include <keel/bulk_loader.h>
+
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "tests/unit/engine/failing_disk.h"
+
+namespace keel::testing {
+namespace {
+
+constexpr int kRows = 10'000;
+// Behind this there are leaves, and few other pages.
+constexpr uint64_t kMostlyLeaves = uint64_t{2} << 20;
+
+class RedoReadAheadTest : public FailingDiskTest {
+ protected:
+  // A database of some megabytes that was killed after changes to keys all over it.
+  void SetUp() override {
+    options_.memory_bytes = uint64_t{32} << 20;
+    options_.background = Background::kThreads;
+    options_.checkpoint_log_bytes = uint64_t{64} << 20;
+    Open();
+    auto loader = db_->NewBulkLoader();
+    KEEL_ASSERT_OK(loader.status());
+    for (int i = 0; i < kRows; ++i) Learn(Numbered("k", i), std::string(200, 'a'), &*loader);
+    KEEL_ASSERT_OK(loader->Commit().status());
+    std::mt19937_64 random(1);
+    for (int i = 0; i < 300; ++i) {
+      WriteBatch batch;
+      for (int n = 0; n < 5; ++n) {
+        const std::string key = Numbered("k", static_cast<int>(random() % kRows));
+        batch.Put(key, model_[key] = std::to_string(i));
+      }
+      const std::string gone = Numbered("k", static_cast<int>(random() % kRows));
+      batch.Delete(gone);
+      model_.erase(gone);
+      KEEL_ASSERT_OK(db_->Write(batch).status());
+    }
+    killed_ = disk_.AfterCrash(random, wal::CrashChoice::kNothing);
+    db_.reset();
+    options_.file_system = killed_.get();
+  }
+
+  void Learn(const std::string& key, const std::string& value, BulkLoader* loader) {
+    KEEL_ASSERT_OK(loader->Put(key, value));
+    model_[key] = value;
+  }
+
+  // Reads of the data file: the threads that did them are noted, and some may fail.
+  void WatchReads(std::function<absl::Status(const Call&)> fault = nullptr) {
+    killed_->set_fault([this, fault = std::move(fault)](const Call& call) {
+      if (call.kind != Call::Kind::kRead || call.name != "data.keel") return absl::OkStatus();
+      readers_.insert(std::this_thread::get_id());
+      return fault ? fault(call) : absl::OkStatus();
+    });
+  }
+
+  void ExpectAllThere() {
+    EXPECT_EQ(db_->recovery_report().transactions_replayed, 300U);
+    EXPECT_EQ(ReadAll(*db_), model_);
+    ExpectSound();
+    KEEL_EXPECT_OK(db_->Close());
+    db_.reset();
+  }
+
+  Contents model_;
+  std::unique_ptr<MemoryFileSystem> killed_;
+  std::set<std::thread::id> readers_;
+};
+
+TEST_F(RedoReadAheadTest, SeveralThreadsRead) {
+  WatchReads();
+  Open();
+  killed_->set_fault(nullptr);
+  EXPECT_GE(readers_.size(), 2U);
+  ExpectAllThere();
+}
+
+TEST_F(RedoReadAheadTest, WithoutThreadsNobodyElseReads) {
+  options_.background = Background::kManual;
+  WatchReads();
+  Open();
+  killed_->set_fault(nullptr);
+  EXPECT_EQ(readers_, std::set{std::this_thread::get_id()});
+  ExpectAllThere();
+}
+
+// There are fewer frames than leaves.
+TEST_F(RedoReadAheadTest, WithLittleMemoryItReadsLess) {
+  options_.memory_bytes = uint64_t{4} << 20;
+  Open();
+  ExpectAllThere();
+}
+
+TEST_F(RedoReadAheadTest, ReadsThatFailOnceHarmNothing) {
+  const std::thread::id self = std::this_thread::get_id();
+  WatchReads([self, seen = std::set<uint64_t>()](const Call& call) mutable {
+    const bool fails = std::this_thread::get_id() != self && seen.insert(call.offset).second;
+    return fails ? absl::UnavailableError("injected failure") : absl::OkStatus();
+  });
+  Open();
+  killed_->set_fault(nullptr);
+  ExpectAllThere();
+}
+
+// Errors are those of redo and of the rest of the open, as they are without reading ahead.
+TEST_F(RedoReadAheadTest, WhatNobodyCanReadFailsTheOpenAsWithoutIt) {
+  WatchReads([](const Call& call) {
+    return call.offset > kMostlyLeaves ? absl::UnavailableError("injected failure")
+                                       : absl::OkStatus();
+  });
+  const absl::Status ahead = TryOpen();
+  EXPECT_FALSE(ahead.ok());
+  options_.background = Background::kManual;
+  EXPECT_EQ(TryOpen().code(), ahead.code());
+  killed_->set_fault(nullptr);
+  Open();
+  ExpectAllThere();
+}
+
+}  // namespace
+}  // namespace keel::testing
