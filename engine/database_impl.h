@@ -45,6 +45,7 @@
 #include "engine/commit_history.h"
 #include "engine/commit_queue.h"
 #include "engine/durable_callbacks.h"
+#include "engine/fork_guard.h"
 #include "engine/health.h"
 #include "engine/health_watch.h"
 #include "engine/memory_share.h"
@@ -181,6 +182,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   void Leave() { gate_.Leave(); }
   engine::CallGate& gate() { return gate_; }
   absl::Status Usable() const;
+  // Whether Usable() is OK: a few loads.
+  bool usable() const { return engine::ForkGeneration() == process_ && gate_.open(); }
   bool InForkedChild() const;
   pager::PageSource& pages() { return gated_pages_; }
   uint64_t tag() const { return tag_; }
@@ -213,6 +216,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
     uint32_t page_bytes() const override;
     absl::StatusOr<pager::PageHandle> Pin(const pager::PageWant& want) override;
     absl::Status ReadRaw(PageId first, std::span<std::byte> buffer) override;
+    const std::byte* Whereabouts(PageId id) const override;
     uint64_t RawSeed(PageId id) const override;
 
    private:

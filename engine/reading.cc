@@ -43,6 +43,10 @@ absl::StatusOr<KeyspaceId> Database::Impl::Resolve(const TreeState& state,
   return id;
 }
 
+const std::byte* Database::Impl::GatedPages::Whereabouts(PageId id) const {
+  return impl_->storage_->cache->Whereabouts(id);
+}
+
 engine::VersionKeeper Database::Impl::KeepVisible(std::string_view label) {
   return registry_.KeepVisible(Now(), label);
 }

@@ -104,6 +104,9 @@ class PageCache {
   // The page's bytes, or null if it is not in memory. REQUIRES: a guard; good until it is left.
   const std::byte* Find(PageId id) const { return table_.Find(id); }
 
+  // Where the page's bytes are or were a moment ago, for prefetching alone. Inside a guard or outside.
+  const std::byte* Whereabouts(PageId id) const { return table_.Whereabouts(id); }
+
   // The page, pinned; read from disk if it is not in memory (several threads wait for one read).
   // Id, birth, kind, level and keyspace are compared. REQUIRES: no guard; the page is held by a
   // version in use.

@@ -224,11 +224,11 @@ TEST_F(CursorTest, ResetGoesOnWithAnotherRoot) {
   cursor.SeekToLast();
   EXPECT_EQ(cursor.key(), Number(49));
   Cursor moved = std::move(cursor);
-  moved.Reset(btree::TreeRoot{});
+  moved.Reset(kKeyspace, btree::TreeRoot{});
   EXPECT_FALSE(moved.valid());
   EXPECT_EQ(tree_.pages().pins(), 0u);
   Fill(400);
-  moved.Reset(tree_.root());
+  moved.Reset(kKeyspace, tree_.root());
   moved.SeekToLast();
   EXPECT_EQ(moved.key(), Number(59));
 }
