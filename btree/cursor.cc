@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "btree/lookup.h"
 
 namespace keel::btree {
 
@@ -72,8 +73,21 @@ bool Cursor::Take(size_t at) {
 bool Cursor::DescendTo(std::string_view wanted, bool forward) {
   Clear();
   if (root_.empty()) return false;
-  absl::Status descended = Descend(*pages_, keyspace_, root_, wanted, &path_);
-  if (!descended.ok()) return Fail(std::move(descended));
+  absl::Status status = CheckRoot(root_);
+  if (!status.ok()) return Fail(std::move(status));
+  path_.resize(root_.level + size_t{1});
+  pager::Reference reference = root_.reference;
+  for (size_t level = root_.level;; --level) {
+    // The pin, the check of the page and the search each wait for memory otherwise.
+    const std::byte* const page = pages_->Whereabouts(reference.id);
+    if (page != nullptr) PrefetchNode(page, static_cast<uint8_t>(level), reference.entries);
+    status = PinChild(reference, level, false);
+    if (!status.ok()) return Fail(std::move(status));
+    if (level == 0) break;
+    PathStep& step = path_[level];
+    step.slot = step.node().ChildFor(wanted);
+    reference = step.node().reference(step.slot);
+  }
   EnterLeaf(forward);
   return true;
 }

@@ -37,6 +37,7 @@
 #include <string_view>
 #include <vector>
 
+#include "btree/lookup.h"
 #include "btree/tree.h"
 #include "engine/applier.h"
 #include "engine/background.h"
@@ -87,17 +88,31 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // --- reading ---
 
   absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key);
+  // The visible state is taken to be `state`, which is kept.
+  absl::StatusOr<PinnedValue> GetFrom(const engine::TreeState& state, Keyspace keyspace,
+                                      std::string_view key);
   absl::StatusOr<PinnedValue> GetAt(const engine::TreeState& state, pager::PageSource& pages,
                                     Keyspace keyspace, std::string_view key);
-  std::vector<absl::StatusOr<PinnedValue>> MultiGetAt(const engine::TreeState& state,
-                                                      pager::PageSource& pages, Keyspace keyspace,
-                                                      std::span<const std::string_view> keys);
+  // Pages that were not in memory a moment ago: PageCache::PinTogether, as long as the database is open.
+  std::vector<pager::PageHandle> PinTogether(std::span<const pager::PageWant> wants);
   absl::StatusOr<uint64_t> CountAt(const engine::TreeState& state, pager::PageSource& pages,
                                    Keyspace keyspace, const KeyRange& range);
   // The value in a slot, pinned or copied; a large one is read.
   absl::StatusOr<PinnedValue> Materialize(pager::PageSource& pages, pager::PageHandle leaf,
                                           const btree::ValueSlot& slot);
   engine::VersionKeeper KeepVisible(std::string_view label = {});
+  // How a lookup in memory alone ended.
+  enum class Resident : uint8_t {
+    kAnswered,  // the value, or that there is none
+    kPinned,    // the leaf is pinned: Materialize makes the value
+    kNo,        // something is not in memory, large or damaged: GetAt goes the long way
+  };
+  // REQUIRES: a guard, and a state that it protects, or that is kept.
+  Resident LookIn(const engine::TreeState& state, KeyspaceId keyspace, std::string_view key,
+                  absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
+  // What a lookup in a guard has found, likewise.
+  Resident Take(const btree::LookupResult& found, KeyspaceId keyspace,
+                absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
   absl::StatusOr<KeyspaceId> Resolve(const engine::TreeState& state, Keyspace keyspace) const;
   std::vector<KeyspaceInfo> ListKeyspaces();
   absl::StatusOr<CheckReport> Check(const CheckOptions& options);

@@ -51,29 +51,94 @@ engine::VersionKeeper Database::Impl::KeepVisible(std::string_view label) {
   return registry_.KeepVisible(Now(), label);
 }
 
+// One variable is returned on every way, so that the value is made where the caller wants it.
 absl::StatusOr<PinnedValue> Database::Impl::Get(Keyspace keyspace, std::string_view key) {
-  KEEL_RETURN_IF_ERROR(Usable());
+  absl::StatusOr<PinnedValue> value = engine::Absent();
+  if (!usable()) {
+    value = Usable();
+    return value;
+  }
+  btree::Found pinned;
+  Resident found = Resident::kNo;
   {
     const pager::ReadGuard guard(*storage_->guards);
-    const Version& version = *registry_.visible();
-    KeyspaceId id = kDefaultKeyspace;
-    if (keyspace != Keyspace()) {
-      KEEL_ASSIGN_OR_RETURN(id, Resolve(version.state, keyspace));
-    }
-    const pager::PageCache& cache = *storage_->cache;
-    const btree::LookupResult result = btree::Lookup(
-        [&cache](PageId page) { return cache.Find(page); }, id, version.state.roots.Get(id), key);
-    if (result.outcome == btree::LookupOutcome::kAbsent) return engine::Absent();
-    if (result.outcome == btree::LookupOutcome::kFound && !result.value.large &&
-        result.value.bytes.size() <= PinnedValueAccess::kInlineBytes) {
-      absl::StatusOr<PinnedValue> value{PinnedValue()};
-      PinnedValueAccess::SetCopy(&*value, result.value.bytes);
-      return value;
+    const TreeState& state = registry_.visible()->state;
+    const absl::StatusOr<KeyspaceId> id =
+        keyspace == Keyspace() ? kDefaultKeyspace : Resolve(state, keyspace);
+    if (id.ok()) {
+      found = LookIn(state, *id, key, &value, &pinned);
+    } else {
+      value = id.status();
+      found = Resident::kAnswered;
     }
   }
-  // Something is missing from memory, large, or damaged: the long way, with a snapshot, outside the guard.
+  if (found == Resident::kAnswered) [[likely]]
+    return value;
+  if (found == Resident::kPinned) {
+    value = Materialize(gated_pages_, std::move(pinned.leaf), pinned.value);
+    return value;
+  }
   const engine::VersionKeeper version = KeepVisible();
-  return GetAt(version->state, gated_pages_, keyspace, key);
+  value = GetAt(version->state, gated_pages_, keyspace, key);
+  return value;
+}
+
+absl::StatusOr<PinnedValue> Database::Impl::GetFrom(const TreeState& state, Keyspace keyspace,
+                                                    std::string_view key) {
+  absl::StatusOr<PinnedValue> value = engine::Absent();
+  const absl::StatusOr<KeyspaceId> id = Resolve(state, keyspace);
+  if (!id.ok()) {
+    value = id.status();
+    return value;
+  }
+  btree::Found pinned;
+  Resident found = Resident::kNo;
+  {
+    const pager::ReadGuard guard(*storage_->guards);
+    found = LookIn(state, *id, key, &value, &pinned);
+  }
+  if (found == Resident::kPinned) {
+    value = Materialize(gated_pages_, std::move(pinned.leaf), pinned.value);
+  } else if (found == Resident::kNo) {
+    value = GetAt(state, gated_pages_, keyspace, key);
+  }
+  return value;
+}
+
+inline Database::Impl::Resident Database::Impl::LookIn(const TreeState& state, KeyspaceId keyspace,
+                                                       std::string_view key,
+                                                       absl::StatusOr<PinnedValue>* value,
+                                                       btree::Found* pinned) {
+  const pager::TreeRoot root = state.roots.Get(keyspace);
+  if (root.empty()) {
+    *value = engine::Absent();
+    return Resident::kAnswered;
+  }
+  btree::LookupWay way;
+  way.Begin(root, key);
+  const pager::PageCache& cache = *storage_->cache;
+  const auto find = [&cache](PageId page) { return cache.Find(page); };
+  return Take(way.GoDown(find, keyspace), keyspace, value, pinned);
+}
+
+Database::Impl::Resident Database::Impl::Take(const btree::LookupResult& found, KeyspaceId keyspace,
+                                              absl::StatusOr<PinnedValue>* value,
+                                              btree::Found* pinned) {
+  if (found.outcome == btree::LookupOutcome::kAbsent) {
+    *value = engine::Absent();
+    return Resident::kAnswered;
+  }
+  if (found.outcome != btree::LookupOutcome::kFound || found.value.large) return Resident::kNo;
+  if (found.value.bytes.size() <= PinnedValueAccess::kInlineBytes) {
+    PinnedValueAccess::SetCopy(&value->emplace(), found.value.bytes);
+    return Resident::kAnswered;
+  }
+  absl::StatusOr<pager::PageHandle> leaf =
+      storage_->cache->PinResident({{found.id, found.birth}, keyspace, found.level});
+  if (!leaf.ok() || !*leaf) return Resident::kNo;
+  pinned->leaf = *std::move(leaf);
+  pinned->value = found.value;
+  return Resident::kPinned;
 }
 
 absl::StatusOr<PinnedValue> Database::Impl::GetAt(const TreeState& state, pager::PageSource& pages,
@@ -109,13 +174,10 @@ absl::StatusOr<PinnedValue> Database::Impl::Materialize(pager::PageSource& pages
   return value;
 }
 
-std::vector<absl::StatusOr<PinnedValue>> Database::Impl::MultiGetAt(
-    const TreeState& state, pager::PageSource& pages, Keyspace keyspace,
-    std::span<const std::string_view> keys) {
-  std::vector<absl::StatusOr<PinnedValue>> values;
-  values.reserve(keys.size());
-  for (const std::string_view key : keys) values.push_back(GetAt(state, pages, keyspace, key));
-  return values;
+std::vector<pager::PageHandle> Database::Impl::PinTogether(std::span<const pager::PageWant> wants) {
+  const Call call(this);
+  if (!call.status().ok()) return std::vector<pager::PageHandle>(wants.size());
+  return storage_->cache->PinTogether(wants);
 }
 
 absl::StatusOr<uint64_t> Database::Impl::CountAt(const TreeState& state, pager::PageSource& pages,
