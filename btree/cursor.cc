@@ -1,9 +1,9 @@
 #include "btree/cursor.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/status.h"
-#include "btree/lookup.h"
 
 namespace keel::btree {
 
@@ -59,7 +59,13 @@ void Cursor::NoteNeighbour(bool forward) {
   // Another parent's child is not looked for.
   if (ends_here || (forward ? slot + 1 >= parent.count() : slot == 0)) return;
   place_.neighbour = pages_->Whereabouts(parent.reference(forward ? slot + 1 : slot - 1).id);
-  if (place_.neighbour != nullptr) place_.neighbour_end = place_.neighbour + pages_->page_bytes();
+  if (place_.neighbour == nullptr) return;
+  // All of it in as many steps as the walk through a leaf has.
+  constexpr size_t kMostLines = 8;
+  const size_t lines = pages_->page_bytes() / kCacheLine;
+  place_.neighbour_end = place_.neighbour + lines * kCacheLine;
+  place_.stride =
+      std::min(lines / std::max<size_t>(path_[0].node().count(), 1) + 1, kMostLines) * kCacheLine;
 }
 
 // Takes the entry if it is within the bounds of the leaf; false otherwise.

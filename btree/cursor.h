@@ -18,6 +18,7 @@
 
 #include "base/check.h"
 #include "base/codec.h"
+#include "btree/lookup.h"
 #include "btree/node_view.h"
 #include "btree/path.h"
 #include "btree/tree.h"
@@ -86,9 +87,11 @@ class Cursor {
     size_t position = 0;
     size_t first = 0;
     size_t end = 0;
-    // The leaf that a walk comes to next, as far as it has not been fetched into the processor's cache.
+    // The leaf that a walk comes to next, as far as it has not been fetched into the processor's cache; and how
+    // much of it each step fetches.
     const std::byte* neighbour = nullptr;
     const std::byte* neighbour_end = nullptr;
+    size_t stride = 0;
   };
 
   void FetchNeighbour();
@@ -142,11 +145,13 @@ inline void CopyShort(std::string_view from, char* to) {
 // A few lines at each step, so that the walk finds the next leaf near when it comes there, and the
 // fetching is never waited for.
 inline void Cursor::FetchNeighbour() {
-  constexpr size_t kLine = 64;
   if (place_.neighbour == place_.neighbour_end) return;
-  __builtin_prefetch(place_.neighbour);
-  __builtin_prefetch(place_.neighbour + kLine);
-  place_.neighbour += 2 * kLine;
+  const std::byte* const stop = place_.neighbour + place_.stride;
+  while (place_.neighbour != stop) {
+    __builtin_prefetch(place_.neighbour);
+    place_.neighbour += kCacheLine;
+    if (place_.neighbour == place_.neighbour_end) return;
+  }
 }
 
 inline std::string_view Cursor::key() const {
