@@ -135,6 +135,10 @@ bool Cursor::DescendToLast() {
 
 // Moves to the next leaf, or the one before. False at the tree's end, or on an error.
 bool Cursor::MoveLeaf(bool forward) {
+  // What the steps have left of it (a seek may have come in just before its end), all at once now.
+  for (; place_.neighbour != place_.neighbour_end; place_.neighbour += kCacheLine) {
+    __builtin_prefetch(place_.neighbour);
+  }
   place_ = {};
   for (size_t level = 1; level < path_.size(); ++level) {
     PathStep& step = path_[level];
