@@ -32,6 +32,17 @@ std::strong_ordering CompareKeys(const KeyParts& one, const KeyParts& other) {
   return static_cast<unsigned char>(one[shared]) <=> static_cast<unsigned char>(other[shared]);
 }
 
+// The entry at the position has the key's head, and is below it.
+size_t NodeView::SettleBehind(const HeadPosition& head, bool* equal) const {
+  const Slot* const all = slots();
+  const size_t end = count();
+  const size_t from = head.position + 1;
+  const uint32_t wanted = all[head.position].head;
+  if (from == end || all[from].head != wanted) return from;
+  const size_t heads_end = wanted == UINT32_MAX ? end : HeadLowerBound(all, from, end, wanted + 1);
+  return SearchAmongEqualHeads(from, heads_end, head.rest, equal);
+}
+
 size_t NodeView::SearchAmongEqualHeads(size_t from, size_t end, std::string_view suffix_wanted,
                                        bool* equal) const {
   size_t length = end - from;

@@ -10,6 +10,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,22 @@ struct KeyParts {
 // Bytes that two keys have in common at their beginnings.
 size_t CommonPrefixBytes(const KeyParts& one, const KeyParts& other);
 std::strong_ordering CompareKeys(const KeyParts& one, const KeyParts& other);
+
+// Whether two strings of one length are the same; without a call where they are short.
+inline bool SameBytes(const char* one, const char* other, size_t size) {
+  if (size > 16) return std::memcmp(one, other, size) == 0;
+  if (size >= 8) {
+    return ((Load<uint64_t>(one) ^ Load<uint64_t>(other)) |
+            (Load<uint64_t>(one + size - 8) ^ Load<uint64_t>(other + size - 8))) == 0;
+  }
+  if (size >= 4) {
+    return ((Load<uint32_t>(one) ^ Load<uint32_t>(other)) |
+            (Load<uint32_t>(one + size - 4) ^ Load<uint32_t>(other + size - 4))) == 0;
+  }
+  size_t same = 0;
+  while (same < size && one[same] == other[same]) ++same;
+  return same == size;
+}
 
 class NodeView {
  public:
@@ -92,6 +109,20 @@ class NodeView {
     return ChildFor(key, &equal);
   }
 
+  // The searches above in two halves, for who looks at several nodes at a time: the first one reads header,
+  // prefix and slots, the second one, seldom, cells, and those at the position first of all.
+  struct HeadPosition {
+    size_t position;
+    std::string_view rest;  // of the key, behind the prefix
+    bool exact;             // the position is the answer: no key of the node equals this one
+  };
+  // Among the entries from `from` on: 0 in a leaf, 1 in an internal node.
+  HeadPosition FindHead(size_t from, std::string_view key) const;
+  // As LowerBound.
+  size_t Settle(const HeadPosition& head, bool* equal) const;
+  // The cell of entry `i`, or where it would be.
+  const std::byte* cell(size_t i) const { return page_ + slots()[i].offset; }
+
   // Bytes of entry `i`'s cell.
   size_t CellBytes(size_t i) const {
     const size_t key_bytes = slots()[i].key_bytes();
@@ -112,8 +143,11 @@ class NodeView {
  private:
   const char* chars() const { return reinterpret_cast<const char*>(page_); }
 
-  size_t Search(size_t from, std::string_view key, bool* equal) const;
+  size_t Search(size_t from, std::string_view key, bool* equal) const {
+    return Settle(FindHead(from, key), equal);
+  }
   static size_t HeadLowerBound(const Slot* slots, size_t from, size_t count, uint32_t head);
+  size_t SettleBehind(const HeadPosition& head, bool* equal) const;
   size_t SearchAmongEqualHeads(size_t from, size_t end, std::string_view suffix, bool* equal) const;
 
   const std::byte* page_;
@@ -135,30 +169,34 @@ inline size_t NodeView::HeadLowerBound(const Slot* slots, size_t from, size_t co
   return static_cast<size_t>(base - slots) + (base->head < head ? 1 : 0);
 }
 
-inline size_t NodeView::Search(size_t from, std::string_view key, bool* equal) const {
-  *equal = false;
+inline NodeView::HeadPosition NodeView::FindHead(size_t from, std::string_view key) const {
   const size_t end = count();
   const size_t prefix_bytes = header().prefix_bytes;
   if (prefix_bytes != 0) {
     const size_t shared = std::min(prefix_bytes, key.size());
-    const int order = key.substr(0, shared).compare(prefix().substr(0, shared));
-    if (order > 0) return end;
-    if (order < 0 || shared < prefix_bytes) return from;
+    if (shared < prefix_bytes || !SameBytes(key.data(), prefix().data(), shared)) {
+      const int order = key.substr(0, shared).compare(prefix().substr(0, shared));
+      return {order > 0 ? end : from, {}, true};
+    }
     key.remove_prefix(prefix_bytes);
   }
   const Slot* const all = slots();
   const uint32_t head = HeadOf(key);
   const size_t position = HeadLowerBound(all, from, end, head);
-  if (position == end || all[position].head != head) return position;
-  const int order = suffix(position).compare(key);
-  if (order >= 0) {
-    *equal = order == 0;
+  return {position, key, position == end || all[position].head != head};
+}
+
+inline size_t NodeView::Settle(const HeadPosition& head, bool* equal) const {
+  const size_t position = head.position;
+  *equal = false;
+  if (head.exact) return position;
+  const std::string_view found = suffix(position);
+  if (found.size() == head.rest.size() && SameBytes(found.data(), head.rest.data(), found.size())) {
+    *equal = true;
     return position;
   }
-  if (position + 1 == end || all[position + 1].head != head) return position + 1;
-  const size_t heads_end =
-      head == UINT32_MAX ? end : HeadLowerBound(all, position + 1, end, head + 1);
-  return SearchAmongEqualHeads(position + 1, heads_end, key, equal);
+  if (found > head.rest) return position;
+  return SettleBehind(head, equal);
 }
 
 }  // namespace keel::btree

@@ -12,11 +12,18 @@
 
 namespace keel {
 
+namespace engine {
+class TreeCursor;
+}  // namespace engine
+
 class Cursor::Impl {
  public:
   enum class Movement : uint8_t { kFirst, kLast, kSeek, kSeekForPrev, kNext, kPrev };
 
   virtual ~Impl() = default;
+
+  // Itself, if it is one: then a step is spared what a call through here costs. Else null.
+  engine::TreeCursor* tree() const { return tree_; }
 
   virtual void Move(Movement movement, std::string_view key) = 0;
   virtual bool valid() const = 0;
@@ -24,6 +31,12 @@ class Cursor::Impl {
   // REQUIRE: valid().
   virtual std::string_view key() const = 0;
   virtual std::string_view value() = 0;
+
+ protected:
+  explicit Impl(engine::TreeCursor* tree = nullptr) : tree_(tree) {}
+
+ private:
+  engine::TreeCursor* const tree_;
 };
 
 namespace engine {

@@ -9,6 +9,7 @@
 #include "engine/bulk_loader_impl.h"
 #include "engine/database_impl.h"
 #include "engine/exclusive_transaction.h"
+#include "engine/multi_get.h"
 #include "engine/open.h"
 #include "engine/optimistic_transaction.h"
 #include "engine/snapshot_impl.h"
@@ -257,7 +258,7 @@ std::vector<absl::StatusOr<PinnedValue>> Database::DoMultiGet(
     return engine::AllRefused(keys.size(), usable);
   }
   const engine::VersionKeeper version = impl_->KeepVisible();
-  return impl_->MultiGetAt(version->state, impl_->pages(), keyspace, keys);
+  return engine::MultiGet(*impl_, version->state, keyspace, keys).Run();
 }
 
 Cursor Database::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {

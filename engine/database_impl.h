@@ -38,6 +38,7 @@
 #include <string_view>
 #include <vector>
 
+#include "btree/lookup.h"
 #include "btree/tree.h"
 #include "engine/applier.h"
 #include "engine/background.h"
@@ -46,6 +47,7 @@
 #include "engine/commit_history.h"
 #include "engine/commit_queue.h"
 #include "engine/durable_callbacks.h"
+#include "engine/fork_guard.h"
 #include "engine/health.h"
 #include "engine/health_watch.h"
 #include "engine/memory_share.h"
@@ -87,17 +89,38 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // --- reading ---
 
   absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key);
+  // The visible state is taken to be `state`, which is kept.
+  absl::StatusOr<PinnedValue> GetFrom(const engine::TreeState& state, Keyspace keyspace,
+                                      std::string_view key);
   absl::StatusOr<PinnedValue> GetAt(const engine::TreeState& state, pager::PageSource& pages,
                                     Keyspace keyspace, std::string_view key);
-  std::vector<absl::StatusOr<PinnedValue>> MultiGetAt(const engine::TreeState& state,
-                                                      pager::PageSource& pages, Keyspace keyspace,
-                                                      std::span<const std::string_view> keys);
+  // Pages that were not in memory a moment ago: PageCache::PinTogether, as long as the database is open.
+  std::vector<pager::PageHandle> PinTogether(std::span<const pager::PageWant> wants);
   absl::StatusOr<uint64_t> CountAt(const engine::TreeState& state, pager::PageSource& pages,
                                    Keyspace keyspace, const KeyRange& range);
   // The value in a slot, pinned or copied; a large one is read.
   absl::StatusOr<PinnedValue> Materialize(pager::PageSource& pages, pager::PageHandle leaf,
                                           const btree::ValueSlot& slot);
   engine::VersionKeeper KeepVisible(std::string_view label = {});
+  // How a lookup in memory alone ended.
+  enum class Resident : uint8_t {
+    kAnswered,  // the value, or that there is none
+    kPinned,    // the leaf is pinned: Materialize makes the value
+    kNo,        // something is not in memory, large or damaged: GetAt goes the long way
+  };
+  // REQUIRES: a guard, and a state that it protects, or that is kept.
+  // Without `pinned` nothing is: a value of more than kInlineBytes then goes the long way.
+  Resident LookInKeyspace(const engine::TreeState& state, Keyspace keyspace, std::string_view key,
+                          absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
+  // As of the last commit, while no version has it.
+  Resident LookInUnpublished(Keyspace keyspace, std::string_view key,
+                             absl::StatusOr<PinnedValue>* value)
+      ABSL_LOCKS_EXCLUDED(unpublished_latch_);
+  Resident LookIn(const engine::TreeState& state, KeyspaceId keyspace, std::string_view key,
+                  absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
+  // What a lookup in a guard has found, likewise.
+  Resident Take(const btree::LookupResult& found, KeyspaceId keyspace,
+                absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
   absl::StatusOr<KeyspaceId> Resolve(const engine::TreeState& state, Keyspace keyspace) const;
   std::vector<KeyspaceInfo> ListKeyspaces();
   absl::StatusOr<CheckReport> Check(const CheckOptions& options);
@@ -186,6 +209,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   void Leave() { gate_.Leave(); }
   engine::CallGate& gate() { return gate_; }
   absl::Status Usable() const;
+  // Whether Usable() is OK: a few loads.
+  bool usable() const { return engine::ForkGeneration() == process_ && gate_.open(); }
   bool InForkedChild() const;
   pager::PageSource& pages() { return gated_pages_; }
   uint64_t tag() const { return tag_; }
@@ -219,6 +244,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
     uint32_t page_bytes() const override;
     absl::StatusOr<pager::PageHandle> Pin(const pager::PageWant& want) override;
     absl::Status ReadRaw(PageId first, std::span<std::byte> buffer) override;
+    const std::byte* Whereabouts(PageId id) const override;
     uint64_t RawSeed(PageId id) const override;
 
    private:
@@ -296,12 +322,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   void PublishCommitsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(unpublished_latch_);
   // For Stop: and from now on there are none.
   void EndUnpublished() ABSL_LOCKS_EXCLUDED(unpublished_latch_);
-  // The value as of the last commit, while that is in no version; none: look at the visible version.
-  std::optional<absl::StatusOr<PinnedValue>> GetUnpublished(Keyspace keyspace, std::string_view key)
-      ABSL_LOCKS_EXCLUDED(unpublished_latch_);
-  // A small value, or that there is none; none: the long way. REQUIRES: a guard.
-  std::optional<absl::StatusOr<PinnedValue>> GetResident(const engine::TreeState& state,
-                                                         Keyspace keyspace, std::string_view key);
+  // Whether the working state is to be read for a lookup.
+  bool MayLookUnpublished() ABSL_EXCLUSIVE_LOCKS_REQUIRED(unpublished_latch_);
 
   // Aborted: in the working state the key has another value.
   absl::Status Expect(Keyspace keyspace, std::string_view key,

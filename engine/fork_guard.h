@@ -3,12 +3,16 @@
 #ifndef KEEL_ENGINE_FORK_GUARD_H_
 #define KEEL_ENGINE_FORK_GUARD_H_
 
+#include <atomic>
 #include <cstdint>
 
 namespace keel::engine {
 
+// Counted by the handler that fork_guard.cc registers before main.
+extern std::atomic<uint32_t> fork_generation;
+
 // Number of forks between the program's start and this process. One load.
-uint32_t ForkGeneration();
+inline uint32_t ForkGeneration() { return fork_generation.load(std::memory_order_relaxed); }
 
 }  // namespace keel::engine
 

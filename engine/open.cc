@@ -225,6 +225,9 @@ absl::Status Opener::MakePager() {
   cache.frames = FramesOf(options_);
   cache.read_only = options_.read_only;
   cache.check_page = &btree::CheckNode;
+  cache.make_read_queue = [file_system = storage_->file_system](size_t depth) {
+    return file_system->NewQueue(depth);
+  };
   storage_->guards = pager::GuardDomain::Create();
   KEEL_ASSIGN_OR_RETURN(storage_->cache,
                         pager::PageCache::Create(storage_->data_file.get(), &storage_->clock(),

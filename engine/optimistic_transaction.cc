@@ -258,7 +258,7 @@ absl::StatusOr<PinnedValue> OptimisticTransaction::GetAt(const SharedVersion& ve
     KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes + 2 * key.size()));
     reads()->AddKey(id, key);
   }
-  return database_->GetAt(version.state(), database_->pages(), keyspace, key);
+  return database_->GetFrom(version.state(), keyspace, key);
 }
 
 absl::StatusOr<uint64_t> OptimisticTransaction::Count(Keyspace keyspace, const KeyRange& range) {

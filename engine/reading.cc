@@ -43,50 +43,121 @@ absl::StatusOr<KeyspaceId> Database::Impl::Resolve(const TreeState& state,
   return id;
 }
 
+const std::byte* Database::Impl::GatedPages::Whereabouts(PageId id) const {
+  return impl_->storage_->cache->Whereabouts(id);
+}
+
 engine::VersionKeeper Database::Impl::KeepVisible(std::string_view label) {
   PublishForReading();
   return registry_.KeepVisible(Now(), label);
 }
 
+// One variable is returned on every way, so that the value is made where the caller wants it.
 absl::StatusOr<PinnedValue> Database::Impl::Get(Keyspace keyspace, std::string_view key) {
-  KEEL_RETURN_IF_ERROR(Usable());
+  absl::StatusOr<PinnedValue> value = engine::Absent();
+  if (!usable()) {
+    value = Usable();
+    return value;
+  }
+  btree::Found pinned;
+  Resident found = Resident::kNo;
   bool hidden = false;
   {
     const pager::ReadGuard guard(*storage_->guards);
     const Version* const version = registry_.visible();
     hidden = version == nullptr;
-    if (!hidden) {
-      auto value = GetResident(version->state, keyspace, key);
-      if (value) return *std::move(value);
-    }
+    if (!hidden) found = LookInKeyspace(version->state, keyspace, key, &value, &pinned);
   }
-  if (hidden) {
-    auto value = GetUnpublished(keyspace, key);
-    if (value) return *std::move(value);
+  if (hidden) found = LookInUnpublished(keyspace, key, &value);
+  if (found == Resident::kAnswered) [[likely]]
+    return value;
+  if (found == Resident::kPinned) {
+    value = Materialize(gated_pages_, std::move(pinned.leaf), pinned.value);
+    return value;
   }
-  // Something is missing from memory, large, or damaged: the long way, with a snapshot, outside the guard.
   const engine::VersionKeeper version = KeepVisible();
-  return GetAt(version->state, gated_pages_, keyspace, key);
+  value = GetAt(version->state, gated_pages_, keyspace, key);
+  return value;
 }
 
-std::optional<absl::StatusOr<PinnedValue>> Database::Impl::GetResident(const TreeState& state,
-                                                                       Keyspace keyspace,
-                                                                       std::string_view key) {
-  KeyspaceId id = kDefaultKeyspace;
-  if (keyspace != Keyspace()) {
-    KEEL_ASSIGN_OR_RETURN(id, Resolve(state, keyspace));
+absl::StatusOr<PinnedValue> Database::Impl::GetFrom(const TreeState& state, Keyspace keyspace,
+                                                    std::string_view key) {
+  absl::StatusOr<PinnedValue> value = engine::Absent();
+  const absl::StatusOr<KeyspaceId> id = Resolve(state, keyspace);
+  if (!id.ok()) {
+    value = id.status();
+    return value;
   }
-  const pager::PageCache& cache = *storage_->cache;
-  const btree::LookupResult result = btree::Lookup(
-      [&cache](PageId page) { return cache.Find(page); }, id, state.roots.Get(id), key);
-  if (result.outcome == btree::LookupOutcome::kAbsent) return engine::Absent();
-  if (result.outcome != btree::LookupOutcome::kFound || result.value.large ||
-      result.value.bytes.size() > PinnedValueAccess::kInlineBytes) {
-    return std::nullopt;
+  btree::Found pinned;
+  Resident found = Resident::kNo;
+  {
+    const pager::ReadGuard guard(*storage_->guards);
+    found = LookIn(state, *id, key, &value, &pinned);
   }
-  std::optional<absl::StatusOr<PinnedValue>> value(PinnedValue{});
-  PinnedValueAccess::SetCopy(&**value, result.value.bytes);
+  if (found == Resident::kPinned) {
+    value = Materialize(gated_pages_, std::move(pinned.leaf), pinned.value);
+  } else if (found == Resident::kNo) {
+    value = GetAt(state, gated_pages_, keyspace, key);
+  }
   return value;
+}
+
+inline Database::Impl::Resident Database::Impl::LookInKeyspace(const TreeState& state,
+                                                               Keyspace keyspace,
+                                                               std::string_view key,
+                                                               absl::StatusOr<PinnedValue>* value,
+                                                               btree::Found* pinned) {
+  const absl::StatusOr<KeyspaceId> id =
+      keyspace == Keyspace() ? kDefaultKeyspace : Resolve(state, keyspace);
+  if (id.ok()) return LookIn(state, *id, key, value, pinned);
+  *value = id.status();
+  return Resident::kAnswered;
+}
+
+// The pages are the writer's, who changes them in place: nobody may pin them.
+Database::Impl::Resident Database::Impl::LookInUnpublished(Keyspace keyspace, std::string_view key,
+                                                           absl::StatusOr<PinnedValue>* value) {
+  absl::MutexLock lock(&unpublished_latch_);
+  if (!MayLookUnpublished()) return Resident::kNo;
+  const pager::ReadGuard guard(*storage_->guards);
+  return LookInKeyspace(working_, keyspace, key, value, nullptr);
+}
+
+inline Database::Impl::Resident Database::Impl::LookIn(const TreeState& state, KeyspaceId keyspace,
+                                                       std::string_view key,
+                                                       absl::StatusOr<PinnedValue>* value,
+                                                       btree::Found* pinned) {
+  const pager::TreeRoot root = state.roots.Get(keyspace);
+  if (root.empty()) {
+    *value = engine::Absent();
+    return Resident::kAnswered;
+  }
+  btree::LookupWay way;
+  way.Begin(root, key);
+  const pager::PageCache& cache = *storage_->cache;
+  const auto find = [&cache](PageId page) { return cache.Find(page); };
+  return Take(way.GoDown(find, keyspace), keyspace, value, pinned);
+}
+
+Database::Impl::Resident Database::Impl::Take(const btree::LookupResult& found, KeyspaceId keyspace,
+                                              absl::StatusOr<PinnedValue>* value,
+                                              btree::Found* pinned) {
+  if (found.outcome == btree::LookupOutcome::kAbsent) {
+    *value = engine::Absent();
+    return Resident::kAnswered;
+  }
+  if (found.outcome != btree::LookupOutcome::kFound || found.value.large) return Resident::kNo;
+  if (found.value.bytes.size() <= PinnedValueAccess::kInlineBytes) {
+    PinnedValueAccess::SetCopy(&value->emplace(), found.value.bytes);
+    return Resident::kAnswered;
+  }
+  if (pinned == nullptr) return Resident::kNo;
+  absl::StatusOr<pager::PageHandle> leaf =
+      storage_->cache->PinResident({{found.id, found.birth}, keyspace, found.level});
+  if (!leaf.ok() || !*leaf) return Resident::kNo;
+  pinned->leaf = *std::move(leaf);
+  pinned->value = found.value;
+  return Resident::kPinned;
 }
 
 absl::StatusOr<PinnedValue> Database::Impl::GetAt(const TreeState& state, pager::PageSource& pages,
@@ -122,13 +193,10 @@ absl::StatusOr<PinnedValue> Database::Impl::Materialize(pager::PageSource& pages
   return value;
 }
 
-std::vector<absl::StatusOr<PinnedValue>> Database::Impl::MultiGetAt(
-    const TreeState& state, pager::PageSource& pages, Keyspace keyspace,
-    std::span<const std::string_view> keys) {
-  std::vector<absl::StatusOr<PinnedValue>> values;
-  values.reserve(keys.size());
-  for (const std::string_view key : keys) values.push_back(GetAt(state, pages, keyspace, key));
-  return values;
+std::vector<pager::PageHandle> Database::Impl::PinTogether(std::span<const pager::PageWant> wants) {
+  const Call call(this);
+  if (!call.status().ok()) return std::vector<pager::PageHandle>(wants.size());
+  return storage_->cache->PinTogether(wants);
 }
 
 absl::StatusOr<uint64_t> Database::Impl::CountAt(const TreeState& state, pager::PageSource& pages,

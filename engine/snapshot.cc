@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "engine/answers.h"
+#include "engine/multi_get.h"
 #include "engine/snapshot_impl.h"
 #include "engine/tree_cursor.h"
 
@@ -50,7 +51,7 @@ absl::StatusOr<PinnedValue> Snapshot::DoGet(Keyspace keyspace, std::string_view 
   const engine::SharedVersion::Use use(*impl_->version);
   KEEL_RETURN_IF_ERROR(use.status());
   Database::Impl& database = *impl_->version->database();
-  return database.GetAt(impl_->version->state(), database.pages(), keyspace, key);
+  return database.GetFrom(impl_->version->state(), keyspace, key);
 }
 
 std::vector<absl::StatusOr<PinnedValue>> Snapshot::DoMultiGet(
@@ -63,7 +64,7 @@ std::vector<absl::StatusOr<PinnedValue>> Snapshot::DoMultiGet(
     return engine::AllRefused(keys.size(), expired);
   }
   Database::Impl& database = *impl_->version->database();
-  return database.MultiGetAt(impl_->version->state(), database.pages(), keyspace, keys);
+  return engine::MultiGet(database, impl_->version->state(), keyspace, keys).Run();
 }
 
 Cursor Snapshot::DoNewCursor(Keyspace keyspace, const KeyRange& range) const {

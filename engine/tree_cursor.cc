@@ -9,38 +9,41 @@ namespace keel::engine {
 
 TreeCursor::TreeCursor(std::shared_ptr<SharedVersion> version, Keyspace keyspace,
                        const KeyRange& range)
-    : database_(version->database()),
+    : Impl(this),
+      database_(version->database()),
       version_(std::move(version)),
       keyspace_(keyspace),
-      range_(range) {
-  Attach(version_->state(), database_->pages());
+      cursor_(&database_->pages(), kDefaultKeyspace, {}, ToRange(range)) {
+  Attach(version_->state());
 }
 
 TreeCursor::TreeCursor(std::shared_ptr<ExclusiveTransaction> transaction, Keyspace keyspace,
                        const KeyRange& range)
-    : database_(transaction->shared_database()),
+    : Impl(this),
+      database_(transaction->shared_database()),
       transaction_(std::move(transaction)),
       keyspace_(keyspace),
-      range_(range) {
+      cursor_(&database_->writer_pages(), kDefaultKeyspace, {}, ToRange(range)) {
   status_ = transaction_->Read([&](const TreeState& state, uint64_t changes) {
-    Attach(state, database_->writer_pages());
+    Attach(state);
     changes_seen_ = changes;
-    return absl::OkStatus();
+    return status_;
   });
 }
 
-void TreeCursor::Attach(const TreeState& state, pager::PageSource& pages) {
+void TreeCursor::Attach(const TreeState& state) {
   const absl::StatusOr<KeyspaceId> id = database_->Resolve(state, keyspace_);
-  if (!id.ok()) {
+  attached_ = id.ok();
+  if (attached_) {
+    cursor_.Reset(*id, state.roots.Get(*id));
+  } else {
+    cursor_.Reset(kDefaultKeyspace, {});
     status_ = id.status();
-    cursor_.reset();
-    return;
   }
-  cursor_.emplace(&pages, *id, state.roots.Get(*id), ToRange(range_));
 }
 
 void TreeCursor::Move(Movement movement, std::string_view key) {
-  if (!cursor_.has_value()) return;
+  if (!attached_) return;
   large_read_ = false;
   if (transaction_ == nullptr) {
     const SharedVersion::Use use(*version_);
@@ -58,26 +61,25 @@ void TreeCursor::Move(Movement movement, std::string_view key) {
       KEEL_RETURN_IF_ERROR(status_);
     }
     // A large value's pages are not pinned: the transaction may drop them before they are asked for.
-    if (!cursor_.has_value() || !cursor_->valid() || !cursor_->value().large)
-      return absl::OkStatus();
-    return ReadLarge(cursor_->value());
+    if (!cursor_.valid() || !cursor_.value().large) return absl::OkStatus();
+    return ReadLarge(cursor_.value());
   });
 }
 
 void TreeCursor::MoveOnTree(Movement movement, std::string_view key) {
   switch (movement) {
     case Movement::kFirst:
-      return cursor_->SeekToFirst();
+      return cursor_.SeekToFirst();
     case Movement::kLast:
-      return cursor_->SeekToLast();
+      return cursor_.SeekToLast();
     case Movement::kSeek:
-      return cursor_->Seek(key);
+      return cursor_.Seek(key);
     case Movement::kSeekForPrev:
-      return cursor_->SeekForPrev(key);
+      return cursor_.SeekForPrev(key);
     case Movement::kNext:
-      return cursor_->Next();
+      return cursor_.Next();
     case Movement::kPrev:
-      return cursor_->Prev();
+      return cursor_.Prev();
   }
 }
 
@@ -85,24 +87,19 @@ void TreeCursor::MoveOnTree(Movement movement, std::string_view key) {
 // now, whether that key is still there or not.
 void TreeCursor::FollowChanges(const TreeState& state, Movement movement, std::string_view key) {
   const bool relative = movement == Movement::kNext || movement == Movement::kPrev;
-  const std::string from(relative && cursor_->valid() ? cursor_->key() : key);
+  const std::string from(relative && cursor_.valid() ? cursor_.key() : key);
   status_ = absl::OkStatus();
-  Attach(state, database_->writer_pages());
-  if (!cursor_.has_value()) return;
+  Attach(state);
+  if (!attached_) return;
   if (!relative) return MoveOnTree(movement, from);
   const bool forward = movement == Movement::kNext;
   MoveOnTree(forward ? Movement::kSeek : Movement::kSeekForPrev, from);
-  if (cursor_->valid() && cursor_->key() == from) MoveOnTree(movement, {});
+  if (cursor_.valid() && cursor_.key() == from) MoveOnTree(movement, {});
 }
 
-absl::Status TreeCursor::status() const {
-  if (!status_.ok()) return status_;
-  return cursor_.has_value() ? cursor_->status() : absl::OkStatus();
-}
+absl::Status TreeCursor::status() const { return status_.ok() ? cursor_.status() : status_; }
 
-std::string_view TreeCursor::value() {
-  const btree::ValueSlot slot = cursor_->value();
-  if (!slot.large) return slot.bytes;
+std::string_view TreeCursor::LargeValue(const btree::ValueSlot& slot) {
   if (!large_read_) {
     std::optional<SharedVersion::Use> use;
     if (version_ != nullptr) use.emplace(*version_);

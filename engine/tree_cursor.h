@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string_view>
 
 #include "btree/cursor.h"
@@ -19,6 +18,8 @@
 
 namespace keel::engine {
 
+// A step within the leaf that a cursor has pinned asks nobody (S2), but for whether it is still allowed: after
+// expiry, Close or a fork a movement is refused, as any other call is.
 class TreeCursor final : public Cursor::Impl {
  public:
   // On a fixed version.
@@ -28,24 +29,37 @@ class TreeCursor final : public Cursor::Impl {
              const KeyRange& range);
 
   void Move(Movement movement, std::string_view key) override;
-  bool valid() const override { return status_.ok() && cursor_.has_value() && cursor_->valid(); }
+  bool valid() const override { return status_.ok() && cursor_.valid(); }
   absl::Status status() const override;
-  std::string_view key() const override { return cursor_->key(); }
-  std::string_view value() override;
+  std::string_view key() const override { return cursor_.key(); }
+  std::string_view value() override {
+    const btree::ValueSlot slot = cursor_.value();
+    return slot.large ? LargeValue(slot) : slot.bytes;
+  }
+
+  // Moves to the neighbouring entry, if it is in the leaf. False: nothing has changed, and Move finds out.
+  bool StepForward() { return MayStep() && cursor_.StepForward(); }
+  bool StepBackward() { return MayStep() && cursor_.StepBackward(); }
 
  private:
-  void Attach(const TreeState& state, pager::PageSource& pages);
+  bool MayStep() {
+    large_read_ = false;
+    return version_ != nullptr && !version_->expired() && database_->usable() && status_.ok();
+  }
+  void Attach(const TreeState& state);
   void MoveOnTree(Movement movement, std::string_view key);
   void FollowChanges(const TreeState& state, Movement movement, std::string_view key);
+  // Empty if it cannot be read; status() tells.
+  std::string_view LargeValue(const btree::ValueSlot& slot);
   absl::Status ReadLarge(const btree::ValueSlot& slot);
 
-  std::shared_ptr<Database::Impl> database_;  // keeps the frames that the cursor pins
-  std::shared_ptr<SharedVersion> version_;
-  std::shared_ptr<ExclusiveTransaction> transaction_;
-  Keyspace keyspace_;
-  KeyRange range_;
+  const std::shared_ptr<Database::Impl> database_;  // keeps the frames that the cursor pins
+  const std::shared_ptr<SharedVersion> version_;
+  const std::shared_ptr<ExclusiveTransaction> transaction_;  // or this
+  const Keyspace keyspace_;
   uint64_t changes_seen_ = 0;
-  std::optional<btree::Cursor> cursor_;
+  bool attached_ = false;  // otherwise `status_` says why not, for good
+  btree::Cursor cursor_;
   absl::Status status_;
   PinnedValue large_;  // the current value, where it is large
   bool large_read_ = false;

@@ -26,9 +26,7 @@
 
 #include "base/check.h"
 #include "base/status.h"
-#include "engine/access.h"
 #include "engine/database_impl.h"
-#include "pager/guard.h"
 
 namespace keel {
 
@@ -200,17 +198,13 @@ void Database::Impl::EndUnpublished() {
   unpublished_ended_ = true;
 }
 
-std::optional<absl::StatusOr<PinnedValue>> Database::Impl::GetUnpublished(Keyspace keyspace,
-                                                                          std::string_view key) {
-  absl::MutexLock lock(&unpublished_latch_);
-  if (!unpublished_.load(std::memory_order_relaxed)) return std::nullopt;
+// Counts one look. False: what there was has been published.
+bool Database::Impl::MayLookUnpublished() {
+  if (!unpublished_.load(std::memory_order_relaxed)) return false;
   quiet_commits_.store(0, std::memory_order_relaxed);
-  if (++looks_ > kLooksMax) {
-    PublishCommitsLocked();
-    return std::nullopt;
-  }
-  const pager::ReadGuard guard(*storage_->guards);
-  return GetResident(working_, keyspace, key);
+  if (++looks_ <= kLooksMax) return true;
+  PublishCommitsLocked();
+  return false;
 }
 
 }  // namespace keel

@@ -90,6 +90,9 @@ class PageSource {
   // Reads raw pages (of a large value), unchecked, straight from the file. buffer.size() is a multiple
   // of the page size.
   virtual absl::Status ReadRaw(PageId first, std::span<std::byte> buffer) = 0;
+  // Where the page is if it is in memory, for prefetching alone: by the time that anybody looked, another
+  // one might be there. Null: not known.
+  virtual const std::byte* Whereabouts(PageId /*id*/) const { return nullptr; }
   // Seed for the checksum of a raw page.
   virtual uint64_t RawSeed(PageId id) const = 0;
 };

@@ -76,6 +76,7 @@ PageCache::PageCache(io::File* file, io::Clock* clock, GuardDomain* guards,
               {.database = options.database,
                .read_only = options.read_only,
                .queue = options.write_queue}),
+      read_queues_(options.make_read_queue),
       raw_(file, clock, options.page_bytes),
       overlay_(options.page_bytes, options.frames) {}
 
@@ -108,6 +109,27 @@ absl::StatusOr<PageHandle> PageCache::Pin(const PageWant& want) {
   }
   KEEL_RETURN_IF_ERROR(loader_.Compare(want, page.bytes()));
   return page;
+}
+
+size_t PageCache::PinnedTogetherMax() const {
+  return std::clamp<size_t>(frames_.size() / 8, 1, ReadQueues::kDepth);
+}
+
+std::vector<PageHandle> PageCache::PinTogether(std::span<const PageWant> wants) {
+  KEEL_DCHECK(!guards_.ThisThread()->inside());
+  KEEL_DCHECK(wants.size() <= PinnedTogetherMax());
+  std::unique_ptr<io::IoQueue> queue = wants.size() > 1 ? read_queues_.Borrow() : nullptr;
+  if (queue != nullptr) {
+    misses_.fetch_add(wants.size(), std::memory_order_relaxed);
+    std::vector<PageHandle> pages = loader_.LoadTogether(wants, queue);
+    read_queues_.GiveBack(std::move(queue));
+    return pages;
+  }
+  std::vector<PageHandle> pages(wants.size());
+  for (size_t i = 0; i < wants.size(); ++i) {
+    if (absl::StatusOr<PageHandle> page = Pin(wants[i]); page.ok()) pages[i] = *std::move(page);
+  }
+  return pages;
 }
 
 absl::StatusOr<PageHandle> PageCache::PinResident(const PageWant& want) {

@@ -17,11 +17,11 @@
 //       enters the array.
 //
 // Parts: PageTable (the array), FramePool (the frames), Limbo (frames that wait for C5),
-// RetiredPages (ids that do), Evictor, PageLoader, PageWriter, RawPages.
+// RetiredPages (ids that do), Evictor, PageLoader, ReadQueues, PageWriter, RawPages.
 //
 // Lock order, outermost first; no lock is held while a lock to its left is taken:
 //   PageWriter > Evictor > RetiredPages > shard of the table > Limbo > FramePool, chunks,
-//   guard slots
+//   guard slots, ReadQueues
 // A shard's lock is never held over I/O or a wait for guards; the writer's is, over writes.
 
 #ifndef KEEL_PAGER_PAGE_CACHE_H_
@@ -51,6 +51,7 @@
 #include "pager/page_writer.h"
 #include "pager/raw_overlay.h"
 #include "pager/raw_pages.h"
+#include "pager/read_queues.h"
 #include "pager/retired_pages.h"
 
 namespace keel::pager {
@@ -63,6 +64,8 @@ struct PageCacheOptions {
   // Serves WriteBack when many scattered pages are to be written; used by one thread at a time.
   // Outlives the cache. Without it they are written one by one.
   io::IoQueue* write_queue = nullptr;
+  // Makes the queues with which PinTogether reads; without it pages are read one by one.
+  ReadQueues::Make make_read_queue = nullptr;
   // Structure check of a page just read, after its checksum held (btree::CheckNode).
   absl::Status (*check_page)(std::span<const std::byte> page) = nullptr;
 };
@@ -105,10 +108,19 @@ class PageCache {
   // The page's bytes, or null if it is not in memory. REQUIRES: a guard; good until it is left.
   const std::byte* Find(PageId id) const { return table_.Find(id); }
 
+  // Where the page's bytes are or were a moment ago, for prefetching alone. Inside a guard or outside.
+  const std::byte* Whereabouts(PageId id) const { return table_.Whereabouts(id); }
+
   // The page, pinned; read from disk if it is not in memory (several threads wait for one read).
   // Id, birth, kind, level and keyspace are compared. REQUIRES: no guard; the page is held by a
   // version in use.
   absl::StatusOr<PageHandle> Pin(const PageWant& want);
+  // Several, as many at a time as PinnedTogetherMax: those to be read are read side by side where there is a queue
+  // for it. In their order; an empty handle for each that this did not get, for whatever reason: Pin tells.
+  // REQUIRES: as Pin; no id twice.
+  std::vector<PageHandle> PinTogether(std::span<const PageWant> wants);
+  // A part of the frames, so that several threads can do so and leave room for others.
+  size_t PinnedTogetherMax() const;
   // The same without I/O: an empty handle if it is not in memory. Inside a guard or outside.
   absl::StatusOr<PageHandle> PinResident(const PageWant& want);
 
@@ -215,6 +227,7 @@ class PageCache {
   Evictor evictor_;
   PageLoader loader_;
   PageWriter writer_;
+  ReadQueues read_queues_;
   RawPages raw_;
   RawOverlay overlay_;  // of a read-only open
 

@@ -105,8 +105,13 @@ std::optional<absl::StatusOr<PageHandle>> PageLoader::Join(const PageWant& want,
 
 absl::StatusOr<PageHandle> PageLoader::Perform(PageTable::Shard& shard,
                                                const std::shared_ptr<PageLoad>& load) {
+  return End(shard, load, ReadIntoFrame(load->want));
+}
+
+absl::StatusOr<PageHandle> PageLoader::End(PageTable::Shard& shard,
+                                           const std::shared_ptr<PageLoad>& load,
+                                           absl::StatusOr<Frame*> read) {
   const PageId id = load->want.reference.id;
-  absl::StatusOr<Frame*> read = ReadIntoFrame(load->want);
   Unlinked unlinked;
   {
     const absl::MutexLock lock(&shard.mutex);
@@ -138,10 +143,100 @@ absl::StatusOr<Frame*> PageLoader::ReadIntoFrame(const PageWant& want) {
     frames_.Free({&frame, 1});
     return status;
   }
+  NoteRead(want, frame);
+  return frame;
+}
+
+void PageLoader::NoteRead(const PageWant& want, Frame* frame) {
   frame->page.store(want.reference.id.value, std::memory_order_relaxed);
   frame->birth.store(want.reference.birth.value, std::memory_order_relaxed);
   pages_read_.fetch_add(1, std::memory_order_relaxed);
-  return frame;
+}
+
+// --- several ---
+
+std::vector<PageHandle> PageLoader::LoadTogether(std::span<const PageWant> wants,
+                                                 std::unique_ptr<io::IoQueue>& queue) {
+  std::vector<PageHandle> pages(wants.size());
+  std::vector<Mine> mine = BeginTogether(wants, &pages);
+  ReadTogether(mine, queue);
+  for (Mine& one : mine) {
+    const PageWant& want = one.load->want;
+    absl::StatusOr<Frame*> read = one.frame;
+    // What went wrong is tried again by itself, as often as any other read.
+    absl::Status status =
+        one.read ? absl::OkStatus() : ReadChecked(want, frames_.BytesOf(*one.frame));
+    if (status.ok()) {
+      NoteRead(want, one.frame);
+    } else {
+      frames_.Free({&one.frame, 1});
+      read = std::move(status);
+    }
+    absl::StatusOr<PageHandle> page = End(table_.ShardOf(want.reference.id), one.load, read);
+    if (page.ok()) pages[one.at] = *std::move(page);
+  }
+  return pages;
+}
+
+std::vector<PageLoader::Mine> PageLoader::BeginTogether(std::span<const PageWant> wants,
+                                                        std::vector<PageHandle>* pages) {
+  std::vector<Mine> mine;
+  // Before any load is begun: whoever waits for a load does not wait for frames.
+  std::vector<Frame*> frames = TakeFrames(wants.size());
+  for (size_t at = 0; at < wants.size() && !frames.empty(); ++at) {
+    const PageId id = wants[at].reference.id;
+    if (id.value >= PageTable::kPages) continue;
+    PageTable::Shard& shard = table_.ShardOf(id);
+    const absl::MutexLock lock(&shard.mutex);
+    if (const std::byte* bytes = table_.Lookup(shard, id); bytes != nullptr) {
+      Frame& linked = frames_.FrameOf(bytes);
+      linked.pins.fetch_add(1, std::memory_order_relaxed);
+      (*pages)[at] = TakePin(linked);
+    } else if (auto [load, is_new] = shard.loads.try_emplace(id.value); is_new) {
+      load->second = std::make_shared<PageLoad>(wants[at]);
+      mine.push_back({at, load->second, frames.back()});
+      frames.pop_back();
+    }
+  }
+  frames_.Free(frames);
+  return mine;
+}
+
+std::vector<Frame*> PageLoader::TakeFrames(size_t most) {
+  std::vector<Frame*> frames;
+  while (frames.size() < most) {
+    const absl::StatusOr<Frame*> frame = evictor_.Take();
+    if (!frame.ok()) break;
+    frames.push_back(*frame);
+  }
+  return frames;
+}
+
+void PageLoader::ReadTogether(std::span<Mine> mine, std::unique_ptr<io::IoQueue>& queue) {
+  std::vector<io::IoRequest> requests;
+  requests.reserve(mine.size());
+  for (size_t i = 0; i < mine.size(); ++i) {
+    const std::span<std::byte> bytes = frames_.BytesOf(*mine[i].frame);
+    requests.push_back({.file = &file_,
+                        .offset = mine[i].load->want.reference.id.value * options_.page_bytes,
+                        .data = bytes.data(),
+                        .length = bytes.size(),
+                        .tag = i});
+  }
+  absl::Status status = queue->Submit(requests);
+  std::vector<io::IoCompletion> completions;
+  while (status.ok() && queue->pending() > 0) {
+    completions.clear();
+    status = queue->Wait(1, &completions);
+    for (const io::IoCompletion& completion : completions) {
+      Mine& one = mine[completion.tag];
+      const std::span<const std::byte> bytes = frames_.BytesOf(*one.frame);
+      one.read = completion.status.ok() && completion.bytes == bytes.size() &&
+                 Verify(one.load->want, bytes).ok();
+    }
+  }
+  // The frames cannot be used while a lost request may still write to them: the queue's end waits for it.
+  if (!status.ok()) queue.reset();
 }
 
 absl::Status PageLoader::ReadChecked(const PageWant& want, std::span<std::byte> page) {

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/types.h"
 #include "io/file_system.h"
@@ -63,6 +64,11 @@ class PageLoader {
   // id wait for one read. REQUIRES: no guard.
   absl::StatusOr<PageHandle> Load(const PageWant& want);
 
+  // Several at a time, read side by side; in their order, pinned. An empty handle for each that could not be read, or
+  // that somebody else is reading: Load tells. A queue that failed is destroyed. REQUIRES: no guard; no id twice.
+  std::vector<PageHandle> LoadTogether(std::span<const PageWant> wants,
+                                       std::unique_ptr<io::IoQueue>& queue);
+
   // DataLoss, saying what was expected and what was found, unless `bytes` is the page that is
   // wanted.
   absl::Status Compare(const PageWant& want, const std::byte* bytes) const;
@@ -80,6 +86,21 @@ class PageLoader {
                                                         PageTable::Shard& shard,
                                                         std::shared_ptr<PageLoad>* mine)
       ABSL_LOCKS_EXCLUDED(shard.mutex);
+  // The part of a batch that is the caller's to read.
+  struct Mine {
+    size_t at;  // among the wants
+    std::shared_ptr<PageLoad> load;
+    Frame* frame;
+    bool read = false;  // into the frame, and checked
+  };
+  std::vector<Frame*> TakeFrames(size_t most);
+  // Pins what is there by now, begins the loads of what nobody reads; as many as there are frames for.
+  std::vector<Mine> BeginTogether(std::span<const PageWant> wants, std::vector<PageHandle>* pages);
+  void ReadTogether(std::span<Mine> mine, std::unique_ptr<io::IoQueue>& queue);
+  // Ends a load: what was read is linked, and those who wait get it, or the error.
+  absl::StatusOr<PageHandle> End(PageTable::Shard& shard, const std::shared_ptr<PageLoad>& load,
+                                 absl::StatusOr<Frame*> read) ABSL_LOCKS_EXCLUDED(shard.mutex);
+  void NoteRead(const PageWant& want, Frame* frame);
   absl::StatusOr<PageHandle> Perform(PageTable::Shard& shard, const std::shared_ptr<PageLoad>& load)
       ABSL_LOCKS_EXCLUDED(shard.mutex);
   absl::StatusOr<Frame*> ReadIntoFrame(const PageWant& want);

@@ -72,6 +72,12 @@ class PageTable {
     return BytesOf(value);
   }
 
+  // Where the bytes are, without a mark. They may go at any time: for prefetching. Needs no guard.
+  const std::byte* Whereabouts(PageId id) const {
+    const std::atomic<uint64_t>* const word = WordOf(id);
+    return word == nullptr ? nullptr : BytesOf(word->load(std::memory_order_relaxed));
+  }
+
   Shard& ShardOf(PageId id) { return shards_[id.value / kChunkPages % kShards]; }
   std::array<Shard, kShards>& shards() { return shards_; }
 

@@ -19,7 +19,7 @@ namespace keel {
 // database meanwhile (also after Close). Move-only; moving it invalidates views taken before.
 class PinnedValue {
  public:
-  PinnedValue() = default;
+  PinnedValue() noexcept {}  // not defaulted: making one need not zero inline_
   PinnedValue(PinnedValue&& other) noexcept { Take(other); }
   PinnedValue& operator=(PinnedValue&& other) noexcept {
     if (this != &other) Take(other);

@@ -224,13 +224,65 @@ TEST_F(CursorTest, ResetGoesOnWithAnotherRoot) {
   cursor.SeekToLast();
   EXPECT_EQ(cursor.key(), Number(49));
   Cursor moved = std::move(cursor);
-  moved.Reset(btree::TreeRoot{});
+  moved.Reset(kKeyspace, btree::TreeRoot{});
   EXPECT_FALSE(moved.valid());
   EXPECT_EQ(tree_.pages().pins(), 0u);
   Fill(400);
-  moved.Reset(tree_.root());
+  moved.Reset(kKeyspace, tree_.root());
   moved.SeekToLast();
   EXPECT_EQ(moved.key(), Number(59));
+}
+
+// The key lies in the cursor, not in the leaf that a seek gives up first.
+TEST_F(CursorTest, SeeksItsOwnKey) {
+  Fill(300);
+  Cursor cursor = NewCursor();
+  for (const uint64_t i : {uint64_t{7}, uint64_t{150}, uint64_t{299}}) {
+    cursor.Seek(Number(i));
+    cursor.Seek(cursor.key());
+    ASSERT_TRUE(cursor.valid());
+    EXPECT_EQ(cursor.key(), Number(i));
+    cursor.SeekForPrev(cursor.key());
+    ASSERT_TRUE(cursor.valid());
+    EXPECT_EQ(cursor.key(), Number(i));
+  }
+}
+
+// Keys of all lengths behind prefixes of all lengths, each put together from both.
+TEST_F(CursorTest, PutsKeysTogetherWhateverTheirLength) {
+  for (size_t length = 0; length <= 100; ++length) {
+    for (const char* end : {"", "a", "bcd"}) tree_.Put(std::string(length, 'x') + end, end);
+  }
+  Cursor cursor = NewCursor();
+  auto wanted = tree_.model().begin();
+  for (cursor.SeekToFirst(); cursor.valid(); cursor.Next(), ++wanted) {
+    ASSERT_EQ(cursor.key(), wanted->first);
+    ASSERT_EQ(cursor.key(), wanted->first) << "asked for again";
+  }
+  EXPECT_EQ(wanted, tree_.model().end());
+}
+
+TEST_F(CursorTest, StepsEndAtTheLeafAndAtTheBounds) {
+  Fill(300);
+  Cursor cursor = NewCursor(Range{Number(100), Number(200)});
+  EXPECT_FALSE(cursor.StepForward());
+  EXPECT_FALSE(cursor.StepBackward());
+  uint64_t at = 100;
+  uint64_t refused = 0;
+  for (cursor.SeekToFirst(); cursor.valid(); cursor.Next(), ++at) {
+    while (cursor.StepForward()) EXPECT_EQ(cursor.key(), Number(++at));
+    EXPECT_EQ(cursor.key(), Number(at)) << "a step that is refused changes nothing";
+    ++refused;
+  }
+  EXPECT_EQ(at, 200u);
+  EXPECT_GT(refused, 3u);
+  cursor.SeekToLast();
+  while (cursor.valid()) {
+    while (cursor.StepBackward()) EXPECT_EQ(cursor.key(), Number(--at - 1));
+    cursor.Prev();
+    --at;
+  }
+  EXPECT_EQ(at, 100u);
 }
 
 TEST_F(CursorTest, WalksALeafWithoutPinningAnything) {

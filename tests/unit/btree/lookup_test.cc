@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "tests/support/seed.h"
 #include "tests/unit/btree/tree_fixture.h"
 
 namespace keel::testing {
@@ -71,6 +74,41 @@ TEST_F(LookupTest, ComparesEveryPageWithItsReference) {
     }
     EXPECT_EQ(Look("key00500").outcome, LookupOutcome::kFound);
   }
+}
+
+// Whatever happens to one key of a group, the others are answered as if they were alone.
+TEST_F(LookupTest, TogetherAsOneByOne) {
+  std::mt19937_64 random(TestSeed());
+  tree_.pages().Damage(LeafOf("key00500"));
+  pager::HeaderOf(tree_.pages().Bytes(LeafOf("key00700")).data()).birth -= 1;
+  const auto find = [&](PageId id) { return tree_.pages().Resident(id); };
+  for (int round = 0; round < 500; ++round) {
+    std::vector<std::string> keys(random() % (btree::kLookupsTogether + 1));
+    for (std::string& key : keys) key = absl::StrFormat("key%05d", random() % 1010);
+    const std::vector<std::string_view> views(keys.begin(), keys.end());
+    const btree::LookupTogether together(find, kKeyspace, tree_.root(), views);
+    for (size_t n = 0; n < keys.size(); ++n) {
+      const btree::LookupResult alone = Look(keys[n]);
+      const btree::LookupResult& result = together.result(n);
+      ASSERT_EQ(result.outcome, alone.outcome) << keys[n];
+      EXPECT_EQ(result.value.bytes, alone.value.bytes);
+      EXPECT_EQ(result.id, alone.id);
+      EXPECT_EQ(result.birth, alone.birth);
+      EXPECT_EQ(result.level, alone.level);
+    }
+  }
+  const std::vector<std::string_view> one = {"key00000"};
+  const auto never = [](PageId) -> const std::byte* { std::abort(); };
+  EXPECT_EQ(btree::LookupTogether(never, kKeyspace, btree::TreeRoot{}, one).result(0).outcome,
+            LookupOutcome::kAbsent);
+}
+
+TEST_F(LookupTest, NamesThePageThatIsMissing) {
+  const PageId leaf = LeafOf("key00500");
+  tree_.pages().Damage(leaf);
+  const btree::LookupResult result = Look("key00500");
+  EXPECT_EQ(result.id, leaf);
+  EXPECT_EQ(result.level, 0);
 }
 
 }  // namespace

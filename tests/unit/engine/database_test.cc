@@ -247,14 +247,42 @@ TEST_F(DatabaseTest, ManualBackgroundDoesEverythingOnTheCallersThread) {
   EXPECT_EQ(*db_->Count(), 5000U);
 }
 
+TEST_F(DatabaseTest, AStepWithinALeafIsRefusedAfterClose) {
+  Open();
+  for (const char* key : {"a", "b", "c"}) KEEL_ASSERT_OK(db_->Put(key, "v"));
+  Cursor forward = db_->NewCursor();
+  Cursor backward = db_->NewCursor();
+  for (Cursor* cursor : {&forward, &backward}) {
+    cursor->Seek("b");
+    ASSERT_TRUE(cursor->Valid());
+  }
+  KEEL_ASSERT_OK(db_->Close());
+  for (Cursor* cursor : {&forward, &backward}) {
+    ASSERT_TRUE(cursor->Valid());
+    EXPECT_EQ(cursor->key(), "b");  // good until it moves
+    EXPECT_EQ(cursor->value(), "v");
+    cursor == &forward ? cursor->Next() : cursor->Prev();
+    EXPECT_FALSE(cursor->Valid());
+    EXPECT_TRUE(absl::IsFailedPrecondition(cursor->status())) << cursor->status();
+  }
+  skip_check_ = true;
+}
+
 TEST_F(DatabaseTest, AForkedChildIsRefused) {
   Open();
   KEEL_ASSERT_OK(db_->Put("k", "v"));
+  KEEL_ASSERT_OK(db_->Put("l", "v"));
+  Cursor cursor = db_->NewCursor();
+  cursor.SeekToFirst();
+  const std::vector<std::string_view> keys = {"k", "l"};
   absl::StatusOr<Transaction> transaction = db_->Begin();
   ASSERT_TRUE(transaction.ok());
   const pid_t child = fork();
   if (child == 0) {
-    const bool refused = absl::IsFailedPrecondition(db_->Get("k").status()) &&
+    cursor.Next();
+    const bool refused = absl::IsFailedPrecondition(cursor.status()) && !cursor.Valid() &&
+                         absl::IsFailedPrecondition(db_->Get("k").status()) &&
+                         absl::IsFailedPrecondition(db_->MultiGet(keys).at(1).status()) &&
                          absl::IsFailedPrecondition(transaction->Put("k", "w")) &&
                          absl::IsFailedPrecondition(transaction->Commit().status()) &&
                          absl::IsFailedPrecondition(db_->Begin().status()) &&

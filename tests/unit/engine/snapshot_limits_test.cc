@@ -200,6 +200,29 @@ TEST_F(SnapshotLimitsTest, ExpiredOnesSayWhyAndGiveTheirPagesBack) {
   EXPECT_LE(db_->Stats().pages.file_pages, with_young + file_pages);
 }
 
+// In the middle of a leaf, where a step needs nothing but what is pinned: it is refused all the same.
+TEST_F(SnapshotLimitsTest, AStepWithinALeafIsRefusedAfterExpiry) {
+  OpenExpiring(absl::Seconds(60));
+  for (int i = 0; i < 10; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("k", i), "v"));
+  for (const bool forward : {true, false}) {
+    Cursor cursor = db_->NewCursor();
+    cursor.Seek("k000005");
+    cursor.Next();
+    cursor.Prev();
+    Wait(absl::Seconds(61));
+    KEEL_ASSERT_OK(db_->RunBackgroundWork());
+    ASSERT_TRUE(cursor.Valid());
+    EXPECT_EQ(cursor.key(), "k000005");  // good until it moves
+    EXPECT_EQ(cursor.value(), "v");
+    forward ? cursor.Next() : cursor.Prev();
+    EXPECT_FALSE(cursor.Valid());
+    ExpectExpired(cursor.status(), "cursor");
+    cursor.Seek("k000001");
+    EXPECT_FALSE(cursor.Valid());
+    ExpectExpired(cursor.status(), "cursor");
+  }
+}
+
 TEST_F(SnapshotLimitsTest, ACursorsLargeValueIsGoneWithItsSnapshot) {
   OpenExpiring(absl::Seconds(60));
   KEEL_ASSERT_OK(db_->Put("large", std::string(100000, 'l')));

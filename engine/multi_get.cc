@@ -1,0 +1,107 @@
+#include "engine/multi_get.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+#include <utility>
+
+#include "btree/lookup.h"
+#include "engine/answers.h"
+#include "pager/guard.h"
+
+namespace keel::engine {
+
+std::vector<absl::StatusOr<PinnedValue>> MultiGet::Run() {
+  const absl::StatusOr<KeyspaceId> id = database_.Resolve(state_, keyspace_);
+  if (!id.ok()) return AllRefused(keys_.size(), id.status());
+  id_ = *id;
+  root_ = state_.roots.Get(id_);
+  answers_.reserve(keys_.size());
+  for (size_t n = 0; n < keys_.size(); ++n) answers_.emplace_back(Absent());
+  std::vector<size_t> all(keys_.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  LookUpAll(all);
+  LoadMissing();
+  for (const size_t number : long_way_) {
+    answers_[number] = database_.GetAt(state_, database_.pages(), keyspace_, keys_[number]);
+  }
+  return std::move(answers_);
+}
+
+void MultiGet::LookUpAll(std::span<const size_t> numbers) {
+  while (!numbers.empty()) {
+    const size_t count = std::min(numbers.size(), btree::kLookupsTogether);
+    LookUp(numbers.first(count));
+    numbers = numbers.subspan(count);
+  }
+}
+
+void MultiGet::LookUp(std::span<const size_t> numbers) {
+  std::array<std::string_view, btree::kLookupsTogether> keys;
+  for (size_t n = 0; n < numbers.size(); ++n) keys[n] = keys_[numbers[n]];
+  const pager::PageCache& cache = *database_.storage().cache;
+  {
+    const pager::ReadGuard guard(*database_.storage().guards);
+    const btree::LookupTogether look([&cache](PageId page) { return cache.Find(page); }, id_, root_,
+                                     std::span(keys).first(numbers.size()));
+    for (size_t n = 0; n < numbers.size(); ++n) Take(numbers[n], look.result(n));
+  }
+  for (auto& [number, found] : pinned_) {
+    answers_[number] = database_.Materialize(database_.pages(), std::move(found.leaf), found.value);
+  }
+  pinned_.clear();
+}
+
+void MultiGet::Take(size_t number, const btree::LookupResult& found) {
+  if (found.outcome == btree::LookupOutcome::kMiss) {
+    missing_.push_back({number, {{found.id, found.birth}, id_, found.level}});
+    return;
+  }
+  btree::Found pinned;
+  switch (database_.Take(found, id_, &answers_[number], &pinned)) {
+    case Database::Impl::Resident::kAnswered:
+      return;
+    case Database::Impl::Resident::kPinned:
+      pinned_.push_back({number, std::move(pinned)});
+      return;
+    case Database::Impl::Resident::kNo:
+      long_way_.push_back(number);
+  }
+}
+
+// Every pass takes each key a level down at least, unless what it needs has gone again meanwhile: then memory is short,
+// and the rest goes one by one.
+void MultiGet::LoadMissing() {
+  for (size_t passes = root_.level + size_t{2}; passes > 0 && !missing_.empty(); --passes) {
+    std::vector<Missing> missing = std::exchange(missing_, {});
+    std::ranges::sort(missing, {}, [](const Missing& one) { return one.page.reference.id; });
+    for (std::span<const Missing> rest = missing; !rest.empty();) {
+      rest = rest.subspan(LoadSome(rest));
+    }
+  }
+  for (const Missing& one : missing_) long_way_.push_back(one.key);
+  missing_.clear();
+}
+
+size_t MultiGet::LoadSome(std::span<const Missing> missing) {
+  const size_t most = database_.storage().cache->PinnedTogetherMax();
+  std::vector<pager::PageWant> wants;
+  std::vector<size_t> page_of;  // by key: its place among the wants
+  for (const Missing& one : missing) {
+    if (wants.empty() || one.page.reference.id != wants.back().reference.id) {
+      if (wants.size() == most) break;
+      wants.push_back(one.page);
+    }
+    page_of.push_back(wants.size() - 1);
+  }
+  // Pinned, so that they are still there when they are looked at.
+  const std::vector<pager::PageHandle> pages = database_.PinTogether(wants);
+  std::vector<size_t> numbers;
+  for (size_t n = 0; n < page_of.size(); ++n) {
+    (pages[page_of[n]] ? numbers : long_way_).push_back(missing[n].key);
+  }
+  LookUpAll(numbers);
+  return page_of.size();
+}
+
+}  // namespace keel::engine

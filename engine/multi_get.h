@@ -1,0 +1,71 @@
+// MultiGet: many keys of one version.
+//
+// What is in memory is looked up side by side (btree/lookup.h), each group of keys in one guard. What is not is read
+// side by side, each page once, in the order of their places in the file; then the keys that wanted it are looked up
+// again, since there may be more to read below. Whatever else can happen to a key (a large value, damage, no memory)
+// is left to Get's long way, which gives each its own answer.
+
+#ifndef KEEL_ENGINE_MULTI_GET_H_
+#define KEEL_ENGINE_MULTI_GET_H_
+
+#include <absl/status/statusor.h>
+#include <keel/keyspace.h>
+#include <keel/pinned_value.h>
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "engine/database_impl.h"
+#include "engine/version.h"
+#include "pager/page_access.h"
+
+namespace keel::engine {
+
+// For one call. REQUIRES: the version of `state` is kept until it ends.
+class MultiGet {
+ public:
+  MultiGet(Database::Impl& database, const TreeState& state, Keyspace keyspace,
+           std::span<const std::string_view> keys)
+      : database_(database), state_(state), keyspace_(keyspace), keys_(keys) {}
+
+  // REQUIRES: called once.
+  std::vector<absl::StatusOr<PinnedValue>> Run();
+
+ private:
+  // A key that waits for a page.
+  struct Missing {
+    size_t key;
+    pager::PageWant page;
+  };
+  struct Pinned {
+    size_t key;
+    btree::Found found;
+  };
+
+  // Up to kLookupsTogether keys, given by their numbers.
+  void LookUp(std::span<const size_t> numbers);
+  void LookUpAll(std::span<const size_t> numbers);
+  void Take(size_t number, const btree::LookupResult& found);
+  // Reads what is missing, level by level.
+  void LoadMissing();
+  // The first of `missing`, sorted by page, up to so many pages; returns how many keys that were.
+  size_t LoadSome(std::span<const Missing> missing);
+
+  Database::Impl& database_;
+  const TreeState& state_;
+  const Keyspace keyspace_;
+  const std::span<const std::string_view> keys_;
+
+  KeyspaceId id_;
+  pager::TreeRoot root_;
+  std::vector<absl::StatusOr<PinnedValue>> answers_;
+  std::vector<Pinned> pinned_;  // of the group at hand
+  std::vector<Missing> missing_;
+  std::vector<size_t> long_way_;
+};
+
+}  // namespace keel::engine
+
+#endif  // KEEL_ENGINE_MULTI_GET_H_
