@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "btree/lookup.h"
 
 namespace keel::btree {
 
@@ -56,6 +57,16 @@ absl::Status CheckFences(const Path& path, size_t level) {
   return CheckWithin(path[level].node(), lower, upper);
 }
 
+namespace {
+
+// The pin, the check of the page and the search each wait for memory otherwise. Everybody reads the root: it is near.
+void FetchNode(const PageSource& pages, const pager::Reference& reference, uint8_t level) {
+  const std::byte* const page = pages.Whereabouts(reference.id);
+  if (page != nullptr) PrefetchNode(page, level, reference.entries);
+}
+
+}  // namespace
+
 absl::Status Descend(PageSource& pages, KeyspaceId keyspace, const TreeRoot& root,
                      std::string_view key, Path* path, Epoch made) {
   KEEL_RETURN_IF_ERROR(CheckRoot(root));
@@ -63,6 +74,7 @@ absl::Status Descend(PageSource& pages, KeyspaceId keyspace, const TreeRoot& roo
   pager::Reference reference = root.reference;
   for (size_t level = path->size(); level-- > 0;) {
     PathStep& step = (*path)[level];
+    if (level < root.level) FetchNode(pages, reference, static_cast<uint8_t>(level));
     KEEL_ASSIGN_OR_RETURN(step.page,
                           PinNode(pages, keyspace, reference, static_cast<uint8_t>(level)));
     step.reference = reference;

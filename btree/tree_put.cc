@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "btree/lookup.h"
 #include "btree/node_builder.h"
 #include "btree/overflow.h"
 #include "btree/path.h"
@@ -55,7 +56,10 @@ class PutOperation {
   // Finds the entry's place, and the extent that it takes the place of.
   absl::Status LookAt(std::string_view key) {
     const NodeView leaf = path_[0].node();
-    position_ = leaf.LowerBound(key, &exists_);
+    const NodeView::HeadPosition head = leaf.FindHead(0, key);
+    if (!head.exact)
+      PrefetchCell(leaf.cell(head.position));  // all of it is about to be read, and written
+    position_ = leaf.Settle(head, &exists_);
     if (!exists_ || !leaf.value(position_).large) return absl::OkStatus();
     KEEL_ASSIGN_OR_RETURN(old_extent_, DecodeExtent(leaf.value(position_).bytes, page_bytes_));
     return absl::OkStatus();

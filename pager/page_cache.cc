@@ -21,13 +21,6 @@ constexpr int kWriteRounds = 16;
 // Of a large pool, to estimate how many are pinned.
 constexpr size_t kFramesLookedAt = 4096;
 
-// A page's first lines: whoever takes it reads its header, and searches the slots behind it.
-void Prefetch(const std::byte* page) {
-  constexpr size_t kLines = 5;
-  constexpr size_t kLineBytes = 64;
-  for (size_t line = 0; line < kLines; ++line) __builtin_prefetch(page + line * kLineBytes);
-}
-
 absl::Status CheckOptions(const io::File& file, const PageCacheOptions& options) {
   if (!IsValidPageBytes(options.page_bytes)) {
     return MakeStatus(absl::StatusCode::kInvalidArgument, "page size %d is not possible",
@@ -92,7 +85,6 @@ PageHandle PageCache::PinLinked(PageId id) {
   if (!slot->inside()) guard.emplace(guards_);
   const std::byte* const bytes = table_.Find(id);
   if (bytes == nullptr) return {};
-  Prefetch(bytes);  // under way while the pin is taken
   // Whoever unlinked the page meanwhile waits for this guard before it looks at the pins.
   Frame& frame = frames_.FrameOf(bytes);
   frame.pins.fetch_add(1, std::memory_order_relaxed);

@@ -111,7 +111,8 @@ TEST(FlushProbe, ChoosesTheFastest) {
   EXPECT_EQ(Probe(71, 84, 100, "io_uring"), io::FlushMethod::kWriteThenSync);
   EXPECT_EQ(Probe(100, 50, 80, "io_uring"), io::FlushMethod::kDataSyncWrite);
   EXPECT_EQ(Probe(100, 90, 60, "io_uring"), io::FlushMethod::kLinkedRequests);
-  EXPECT_EQ(Probe(100, 90, 60, "posix"), io::FlushMethod::kDataSyncWrite);
+  EXPECT_EQ(Probe(100, 80, 60, "posix"), io::FlushMethod::kDataSyncWrite);
+  EXPECT_EQ(Probe(100, 90, 95, "io_uring"), io::FlushMethod::kWriteThenSync);
   EXPECT_EQ(Probe(100, 99, 98, "io_uring"), io::FlushMethod::kWriteThenSync);
   EXPECT_EQ(Probe(0, 0, 0, "io_uring"), io::FlushMethod::kWriteThenSync);
 }
@@ -122,7 +123,7 @@ TEST(FlushProbe, IsShortOnASlowDisk) {
   Probe(50, 50, 50, "posix", &fast);
   EXPECT_EQ(Probe(20000, 10000, 10000, "posix", &slow), io::FlushMethod::kDataSyncWrite);
   EXPECT_EQ(fast - slow, 12u);
-  EXPECT_EQ(Probe(1000, 900, 1100, "posix", &slow), io::FlushMethod::kDataSyncWrite);
+  EXPECT_EQ(Probe(1000, 800, 1100, "posix", &slow), io::FlushMethod::kDataSyncWrite);
   EXPECT_EQ(fast - slow, 10u);
 }
 
@@ -132,7 +133,7 @@ TEST(FlushProbe, EndsEarlyWhenOneIsFarAhead) {
   size_t one_behind = 0;
   size_t one_ahead = 0;
   EXPECT_EQ(Probe(40, 50, 60, "io_uring", &close), io::FlushMethod::kWriteThenSync);
-  EXPECT_EQ(Probe(50, 40, 101, "io_uring", &one_behind), io::FlushMethod::kDataSyncWrite);
+  EXPECT_EQ(Probe(55, 40, 111, "io_uring", &one_behind), io::FlushMethod::kDataSyncWrite);
   EXPECT_EQ(Probe(100, 20, 110, "io_uring", &one_ahead), io::FlushMethod::kDataSyncWrite);
   EXPECT_EQ(close - one_behind, 5u);
   EXPECT_EQ(close - one_ahead, 5u * 3u);
