@@ -22,7 +22,7 @@ using recovery::OperationKind;
 namespace {
 
 // Transactions repeated before a version of them is published: bounds what one epoch's pages pin down.
-constexpr uint64_t kRedoBatch = 1000;
+constexpr uint64_t kRedoBatch = 50'000;
 // A transaction's records are gathered in at most this part of the memory budget.
 constexpr size_t kMemoryShareOfTransaction = 16;
 // The sets of all optimistic transactions together, likewise.
