@@ -282,6 +282,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
 
   // --- groups (engine/group_commit.cc) ---
 
+  bool AcquiredAtOnce(const engine::CommitQueue::Member& member);
   enum class Outcome : uint8_t { kPublished, kUnpublished };
   Outcome CommitTogether(engine::CommitQueue::Group going);
   size_t ApplyInOrder(const engine::CommitQueue::Group& going);
@@ -293,7 +294,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
 
   // --- commits that no version holds (engine/unpublished_commits.cc) ---
 
-  bool MayStayUnpublished(const engine::CommitQueue::Group& going) const;
+  bool MayStayUnpublished(const engine::CommitQueue::Group& going);
   bool MayStayUnpublished(const engine::CommitQueue::Member& batch) const;
   void CommitUnpublished(const engine::CommitQueue::Group& going);
   absl::Status ApplyUnpublished(const engine::CommitQueue::Member& member);
@@ -415,8 +416,9 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Mutex unpublished_latch_;
   std::atomic<bool> unpublished_ = false;  // changed under the latch
   bool unpublished_ended_ ABSL_GUARDED_BY(unpublished_latch_) = false;
-  std::atomic<uint32_t> quiet_commits_ = 0;                 // since somebody looked; about
-  uint32_t looks_ ABSL_GUARDED_BY(unpublished_latch_) = 0;  // since the last commit
+  std::atomic<uint32_t> to_publish_ = 0;     // so many commits at once, for lookups are many
+  std::atomic<uint32_t> quiet_commits_ = 0;  // since somebody looked; about
+  uint32_t looks_ ABSL_GUARDED_BY(unpublished_latch_) = 0;  // more than kLooksPerCommit
 
   // The writer's, under the writer lock; while commits are unpublished, under that and the latch, or either to look.
   engine::TreeState working_;

@@ -37,7 +37,7 @@ absl::Status LogFailedOnTheWay(const absl::Status& log) {
 
 absl::StatusOr<Lsn> Database::Impl::CommitThroughQueue(Member* member, absl::Duration timeout) {
   KEEL_RETURN_IF_ERROR(CheckCommitsTaken());
-  if (writer_lock_.TryAcquire(member->label(), engine::WriterLock::Use::kCommits)) {
+  if (AcquiredAtOnce(*member)) {
     KEEL_RETURN_IF_ERROR(BeginWriting(member->label()));
     commit_queue_->CountAlone();
     FinishGroup({member}, CommitTogether({member}));
@@ -63,6 +63,14 @@ absl::StatusOr<Lsn> Database::Impl::CommitThroughQueue(Member* member, absl::Dur
   FinishGroup(group, CommitTogether(group));
   commit_queue_->Answer(group, member);
   return std::move(member->answer);
+}
+
+// Who waits for the disk is not in such a hurry: together with others it is there no later.
+bool Database::Impl::AcquiredAtOnce(const Member& member) {
+  constexpr auto kUse = engine::WriterLock::Use::kCommits;
+  return member.durability() == Durability::kSync
+             ? writer_lock_.TryAcquire(member.label(), kUse)
+             : writer_lock_.TryAcquireSoon(member.label(), kUse);
 }
 
 // Gives every member its answer, short of durability.

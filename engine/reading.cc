@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/latch.h"
 #include "base/status.h"
 #include "btree/lookup.h"
 #include "btree/overflow.h"
@@ -117,7 +118,7 @@ inline Database::Impl::Resident Database::Impl::LookInKeyspace(const TreeState& 
 // The pages are the writer's, who changes them in place: nobody may pin them.
 Database::Impl::Resident Database::Impl::LookInUnpublished(Keyspace keyspace, std::string_view key,
                                                            absl::StatusOr<PinnedValue>* value) {
-  absl::MutexLock lock(&unpublished_latch_);
+  const LatchLock lock(&unpublished_latch_);
   if (!MayLookUnpublished()) return Resident::kNo;
   const pager::ReadGuard guard(*storage_->guards);
   return LookInKeyspace(working_, keyspace, key, value, nullptr);

@@ -25,6 +25,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/latch.h"
 #include "base/status.h"
 #include "engine/database_impl.h"
 
@@ -37,16 +38,23 @@ using recovery::OperationKind;
 
 namespace {
 
-// Lookups in the working state since the last commit, before it is published for those that follow: what they wait for
-// each other costs about as much as the copies that the next commit has to make then.
-constexpr uint32_t kLooksMax = 8;
+// Lookups in the working state for each commit, up to which it is cheaper to wait for each other at the latch than to
+// copy pages for the next commit. When there have been so many more of them, lookups are many: the next commits are
+// published at once, so that nobody waits, before it is tried again.
+constexpr uint32_t kLooksPerCommit = 6;
+constexpr uint32_t kLooksMax = 48;
+constexpr uint32_t kCommitsPublished = 64;
 // To find a path that nobody has frozen since it was copied.
 constexpr int kAttempts = 3;
 
 }  // namespace
 
-bool Database::Impl::MayStayUnpublished(const CommitQueue::Group& going) const {
+bool Database::Impl::MayStayUnpublished(const CommitQueue::Group& going) {
   if (going.front()->durability() == Durability::kSync) return false;
+  if (const uint32_t left = to_publish_.load(std::memory_order_relaxed); left > 0) {
+    to_publish_.store(left - 1, std::memory_order_relaxed);
+    return false;
+  }
   if (going.size() == 1 && MayStayUnpublished(*going.front())) return true;
   return std::ranges::all_of(going, [](const auto* member) { return member->one_change(); });
 }
@@ -119,7 +127,7 @@ bool Database::Impl::CanBeLoggedInMemory(const Operation& operation) const {
 absl::Status Database::Impl::PutInPlace(const Operation& operation) {
   const uint8_t level = working_.roots.Get(operation.keyspace).level;
   KEEL_RETURN_IF_ERROR(storage_->session->Reserve(2 * (level + size_t{2})));
-  absl::MutexLock latch(&unpublished_latch_);
+  const LatchLock latch(&unpublished_latch_);
   if (unpublished_ended_) return absl::CancelledError();
   Lsn lsn;
   const auto log = [&]() -> absl::Status {
@@ -137,7 +145,7 @@ absl::Status Database::Impl::PutInPlace(const Operation& operation) {
 
 // Its neighbours may have to be read, or copied, so that they can take in what is left.
 absl::Status Database::Impl::DeleteUnpublished(const Operation& operation) {
-  std::optional<absl::MutexLock> latch;
+  std::optional<LatchLock> latch;
   Lsn lsn;
   const auto log = [&]() -> absl::Status {
     latch.emplace(&unpublished_latch_);
@@ -155,7 +163,7 @@ absl::Status Database::Impl::DeleteUnpublished(const Operation& operation) {
 
 // False: the key's value lies in extents.
 absl::StatusOr<bool> Database::Impl::MakeWritable(const Operation& operation) {
-  std::optional<absl::MutexLock> latch;
+  std::optional<LatchLock> latch;
   const auto lock = [&] {
     latch.emplace(&unpublished_latch_);
     return absl::OkStatus();
@@ -166,7 +174,7 @@ absl::StatusOr<bool> Database::Impl::MakeWritable(const Operation& operation) {
 void Database::Impl::NoteUnpublished(Lsn lsn) {
   ++working_number_.value;
   working_lsn_ = lsn;
-  looks_ = 0;
+  looks_ -= std::min(looks_, kLooksPerCommit);
   quiet_commits_.fetch_add(1, std::memory_order_relaxed);
   commit_history_.Add(working_number_, lsn, storage_->session->current_epoch(), Now(),
                       writer_label_);
@@ -179,7 +187,7 @@ void Database::Impl::NoteUnpublished(Lsn lsn) {
 
 void Database::Impl::PublishCommits() {
   if (!unpublished_.load(std::memory_order_acquire)) return;
-  absl::MutexLock lock(&unpublished_latch_);
+  const LatchLock lock(&unpublished_latch_);
   PublishCommitsLocked();
 }
 
@@ -193,7 +201,7 @@ void Database::Impl::PublishCommitsLocked() {
 }
 
 void Database::Impl::EndUnpublished() {
-  absl::MutexLock lock(&unpublished_latch_);
+  const LatchLock lock(&unpublished_latch_);
   PublishCommitsLocked();
   unpublished_ended_ = true;
 }
@@ -204,6 +212,8 @@ bool Database::Impl::MayLookUnpublished() {
   quiet_commits_.store(0, std::memory_order_relaxed);
   if (++looks_ <= kLooksMax) return true;
   PublishCommitsLocked();
+  looks_ = 0;
+  to_publish_.store(kCommitsPublished, std::memory_order_relaxed);
   return false;
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/latch.h"
 #include "base/status.h"
 #include "engine/thread_token.h"
 
@@ -40,11 +41,22 @@ absl::Status WriterLock::Acquire(absl::Duration timeout, std::string_view label,
 }
 
 bool WriterLock::TryAcquire(std::string_view label, Use use) {
-  absl::MutexLock lock(&mutex_);
-  if (held_ || !failure_.ok()) return false;
-  KEEL_CHECK(Waiting() == 0);  // W1
-  Hold(ThisThreadToken(), label, use);
-  return true;
+  if (!mutex_.TryLock()) return false;
+  const bool free = !held_ && failure_.ok();
+  if (free) {
+    KEEL_CHECK(Waiting() == 0);  // W1
+    Hold(ThisThreadToken(), label, use);
+  }
+  mutex_.Unlock();
+  return free;
+}
+
+bool WriterLock::TryAcquireSoon(std::string_view label, Use use) {
+  for (int pause = 0; pause < kPausesMax; ++pause) {
+    if (!seems_held_.load(std::memory_order_relaxed) && TryAcquire(label, use)) return true;
+    PauseProcessor();
+  }
+  return false;
 }
 
 absl::Status WriterLock::Wait(Waiter& waiter, absl::Duration timeout) {
@@ -101,6 +113,7 @@ absl::Status WriterLock::Timeout(absl::Duration waited) const {
 
 void WriterLock::Hold(uint64_t owner, std::string_view label, Use use) {
   held_ = true;
+  seems_held_.store(true, std::memory_order_relaxed);
   use_ = use;
   owner_ = owner;
   label_ = label;
@@ -116,6 +129,7 @@ void WriterLock::Release() {
   owner_ = 0;
   expire_ = nullptr;
   if (Waiting() == 0) {
+    seems_held_.store(false, std::memory_order_relaxed);
     ahead_ = absl::ZeroDuration();
     return;
   }

@@ -14,6 +14,7 @@
 #include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -41,8 +42,11 @@ class WriterLock {
   // status given to Fail.
   absl::Status Acquire(absl::Duration timeout, std::string_view label, Use use = Use::kTransaction)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Without waiting. False: it is held, or refused; Acquire tells.
+  // Without waiting. False: it is held, perhaps just no more, or refused; Acquire tells.
   bool TryAcquire(std::string_view label, Use use) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same, and if it is held looks again for a few microseconds: for commits in memory alone, which hold it for less
+  // than it takes to put a thread to sleep and wake it.
+  bool TryAcquireSoon(std::string_view label, Use use) ABSL_LOCKS_EXCLUDED(mutex_);
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);
   // For who waits for another thread that waits for the lock: the answers that Acquire would give.
   absl::Status RefuseOwner() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -92,6 +96,7 @@ class WriterLock {
   io::Clock* clock_;
   mutable absl::Mutex mutex_;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> seems_held_ = false;  // held_, for who looks without the mutex
   Use use_ ABSL_GUARDED_BY(mutex_) = Use::kTransaction;
   uint64_t owner_ ABSL_GUARDED_BY(mutex_) = 0;  // the token of its thread
   std::string label_ ABSL_GUARDED_BY(mutex_);
