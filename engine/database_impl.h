@@ -300,6 +300,10 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Status ApplyUnpublished(const engine::CommitQueue::Member& member);
   absl::Status ChangeOrGather(const recovery::Operation& operation);
   absl::Status ChangeUnpublished(const recovery::Operation& operation);
+  void ForgetCopies() ABSL_LOCKS_EXCLUDED(unpublished_latch_);
+  absl::Status PrepareUnpublished();
+  size_t PagesOfPut(const recovery::Operation& operation) const;
+  void MakeRoomForMutable() ABSL_LOCKS_EXCLUDED(unpublished_latch_);
   bool CanBeLoggedInMemory(const recovery::Operation& operation) const;
   absl::Status PutInPlace(const recovery::Operation& operation)
       ABSL_LOCKS_EXCLUDED(unpublished_latch_);

@@ -208,6 +208,14 @@ absl::Status Opener::ReadCatalogue() {
   if (std::ranges::none_of(catalogue_.keyspaces, is_default)) {
     return absl::DataLossError("catalogue: the default keyspace is missing");
   }
+  // No page is younger than its referrer (B5), down from here: so none claims to be of an epoch that is still to come.
+  for (const pager::CatalogueKeyspace& keyspace : catalogue_.keyspaces) {
+    if (keyspace.root.empty() || keyspace.root.reference.birth <= superblock().epoch) continue;
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      "catalogue: the root of keyspace \"%s\" is of epoch %d, the checkpoint of %d",
+                      Printable(keyspace.name), keyspace.root.reference.birth.value,
+                      superblock().epoch.value);
+  }
   catalogue_pages_ = std::move(image.pages);
   return absl::OkStatus();
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <system_error>
 
 #include "btree/node_view.h"
 #include "btree/path.h"
@@ -32,8 +33,10 @@ void RedoReadAhead::Start(wal::LogReader& log, const TreeState& checkpoint, size
   for (const auto& [id, want] : leaves) wants_.push_back(want);
   std::ranges::sort(wants_, {},
                     [](const pager::PageWant& want) { return want.reference.id.value; });
-  for (size_t i = 0; i < kThreads; ++i) {
-    threads_.emplace_back([this] { ReadSome(); });
+  try {
+    for (size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { ReadSome(); });
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that there are read, or redo alone (A1).
   }
 }
 

@@ -48,10 +48,10 @@ absl::Status Database::Impl::GatherUnpublished(const Operation& operation) {
 }
 
 absl::Status Database::Impl::CommitGathered() {
-  KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
+  KEEL_RETURN_IF_ERROR(PrepareUnpublished());
   KEEL_RETURN_IF_ERROR(transaction_log_->ReserveCommit());
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    if (storage_->session->TooManyMutable()) PublishCommits();
+    MakeRoomForMutable();
     const Epoch epoch = storage_->session->current_epoch();
     KEEL_RETURN_IF_ERROR(MakeGatheredWritable());
     const LatchLock latch(&unpublished_latch_);
@@ -88,6 +88,7 @@ absl::Status Database::Impl::MakeGatheredWritable() {
   if (level > kLevelMax || pages > storage_->cache->frames() / kFrameShareOfBatch) {
     return absl::CancelledError();
   }
+  MakeRoomForMutable();
   return storage_->session->Reserve(pages);
 }
 

@@ -66,7 +66,7 @@ void Database::Impl::CommitUnpublished(const CommitQueue::Group& going) {
     const Lsn before = working_lsn_;
     const absl::Status status = ApplyUnpublished(*member);
     if (to_be_published_) {
-      PublishCommits();
+      ForgetCopies();
       CommitAlone(member);
       const bool seen = !member->answer.ok() || registry_.AdvanceUndurable(*member->answer);
       if (!seen && !member->durable) member->answer = StoppedOnTheWay();
@@ -75,6 +75,13 @@ void Database::Impl::CommitUnpublished(const CommitQueue::Group& going) {
     member->logged = working_lsn_ != before;
     member->answer = status.ok() ? absl::StatusOr<Lsn>(working_lsn_) : status;
   }
+}
+
+// The ordinary way begins at a version, and with all the space that there was: on a full disk a path that was copied
+// ahead is what it lacks.
+void Database::Impl::ForgetCopies() {
+  PublishCommits();
+  RestoreWorking();
 }
 
 absl::Status Database::Impl::ApplyUnpublished(const CommitQueue::Member& member) {
@@ -103,11 +110,9 @@ absl::Status Database::Impl::ChangeUnpublished(const Operation& operation) {
     return absl::CancelledError();
   }
   if (!CanBeLoggedInMemory(operation)) return absl::CancelledError();
-  KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
+  KEEL_RETURN_IF_ERROR(PrepareUnpublished());
   KEEL_RETURN_IF_ERROR(transaction_log_->Add(operation));
   KEEL_RETURN_IF_ERROR(transaction_log_->ReserveCommit());
-  // Reserve must not raise the epoch of pages that a publication may freeze meanwhile.
-  if (storage_->session->TooManyMutable()) PublishCommits();
   if (operation.kind == OperationKind::kDelete) return DeleteUnpublished(operation);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     absl::Status status = PutInPlace(operation);
@@ -115,6 +120,17 @@ absl::Status Database::Impl::ChangeUnpublished(const Operation& operation) {
     KEEL_RETURN_IF_ERROR(MakeWritable(operation).status());
   }
   return absl::CancelledError();
+}
+
+// What has been committed so far; what comes now is looked at before the next one.
+absl::Status Database::Impl::PrepareUnpublished() {
+  if constexpr (kParanoid) KEEL_RETURN_IF_ERROR(ParanoidCheck());
+  return storage_->space->failed_sync();
+}
+
+// Before a Reserve outside the latch: it must not raise the epoch itself while a look may do so too.
+void Database::Impl::MakeRoomForMutable() {
+  if (storage_->session->TooManyMutable()) PublishCommits();
 }
 
 bool Database::Impl::CanBeLoggedInMemory(const Operation& operation) const {
@@ -125,8 +141,8 @@ bool Database::Impl::CanBeLoggedInMemory(const Operation& operation) const {
 
 // Cancelled: a page on the path is not of the current epoch, or there are none any more.
 absl::Status Database::Impl::PutInPlace(const Operation& operation) {
-  const uint8_t level = working_.roots.Get(operation.keyspace).level;
-  KEEL_RETURN_IF_ERROR(storage_->session->Reserve(2 * (level + size_t{2})));
+  MakeRoomForMutable();
+  KEEL_RETURN_IF_ERROR(storage_->session->Reserve(PagesOfPut(operation)));
   const LatchLock latch(&unpublished_latch_);
   if (unpublished_ended_) return absl::CancelledError();
   Lsn lsn;
@@ -145,6 +161,7 @@ absl::Status Database::Impl::PutInPlace(const Operation& operation) {
 
 // Its neighbours may have to be read, or copied, so that they can take in what is left.
 absl::Status Database::Impl::DeleteUnpublished(const Operation& operation) {
+  MakeRoomForMutable();
   std::optional<LatchLock> latch;
   Lsn lsn;
   const auto log = [&]() -> absl::Status {
@@ -161,8 +178,15 @@ absl::Status Database::Impl::DeleteUnpublished(const Operation& operation) {
   return absl::OkStatus();
 }
 
-// False: the key's value lies in extents.
+// What btree::Put reserves.
+size_t Database::Impl::PagesOfPut(const Operation& operation) const {
+  return 2 * (working_.roots.Get(operation.keyspace).level + size_t{2});
+}
+
+// False: the key's value lies in extents. With pages for the put too: a copy that it cannot follow would cost others space.
 absl::StatusOr<bool> Database::Impl::MakeWritable(const Operation& operation) {
+  MakeRoomForMutable();
+  KEEL_RETURN_IF_ERROR(storage_->session->Reserve(2 * PagesOfPut(operation)));
   std::optional<LatchLock> latch;
   const auto lock = [&] {
     latch.emplace(&unpublished_latch_);
@@ -179,7 +203,6 @@ void Database::Impl::NoteUnpublished(Lsn lsn) {
   commit_history_.Add(working_number_, lsn, storage_->session->current_epoch(), Now(),
                       writer_label_);
   NotePutsTaken();
-  if constexpr (kParanoid) KEEL_CHECK(ParanoidCheck().ok());
   if (unpublished_.load(std::memory_order_relaxed)) return;
   registry_.Hide();
   unpublished_.store(true, std::memory_order_release);

@@ -7,7 +7,8 @@
 
 namespace keel::io {
 
-// Whether the kernel has it. Registers the process, once: before main, for later it can take long. Never under the thread sanitizer, which does not know it.
+// Whether the kernel has it. Registers the process, once: before main, for later it can take long.
+// Never under the thread sanitizer, which does not know it.
 // Thread-safe.
 bool ProcessBarrierWorks();
 

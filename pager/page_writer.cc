@@ -71,6 +71,8 @@ std::vector<PageId> PageWriter::FindFrozenDirty(size_t max_pages) {
     if (IsFrozen(Epoch{frame.birth.load(std::memory_order_relaxed)})) ids.push_back(frame.id());
   }
   std::sort(ids.begin(), ids.end());
+  // A page that has gone from one frame to another meanwhile was met twice.
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
 }
 

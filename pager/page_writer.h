@@ -52,7 +52,8 @@ class PageWriter {
   size_t dirty() const { return dirty_.load(std::memory_order_relaxed); }
 
   // Up to `max_pages` frozen dirty pages, whichever, and others that lie between them in the file.
-  // Returns how many were written: fewer only if there are no more. Pages that cannot be written stay dirty, their neighbours do not.
+  // Returns how many were written: fewer only if there are no more. Pages that cannot be
+  // written stay dirty, their neighbours do not.
   absl::StatusOr<size_t> WriteSome(size_t max_pages) ABSL_LOCKS_EXCLUDED(mutex_);
   // Those of `pages` that are dirty. REQUIRES: all frozen.
   absl::Status WriteThese(const PageSet& pages) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -115,7 +115,8 @@ class SpaceMap {
 
   // Grows the file when less than half a step, or fewer than `wanted` pages if that is more, are left
   // above the reserve, so that no allocation has to wait for it. Never takes less than what is missing (of
-  // which slots of new groups are a part): on a disk that is nearly full nothing. For background work; errors as of Allocate.
+  // which slots of new groups are a part): on a disk that is nearly full nothing.
+  // For background work; errors as of Allocate.
   virtual absl::Status GrowAhead(uint64_t wanted) = 0;
 
   // Pages kept for the catalogue once more and for the edge paths of a delete; slack is added

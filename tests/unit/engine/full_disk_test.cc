@@ -155,7 +155,8 @@ TEST_F(FullDiskTest, G5_RecoveryOfManyCommitsNeedsNoFreeBlock) {
   options_.checkpoint_log_bytes = uint64_t{64} << 20;
   KEEL_ASSERT_OK(db_->Close());
   Open();
-  const int left = FillUp(6000) / 2;
+  // So many leaves that 4000 changes leave some alone: were each of them replaced once, no page would be left for more.
+  const int left = FillUp(7000) / 2;
   KEEL_ASSERT_OK(db_->DeleteRange(KeyRange::From(Numbered("k", left))));
   KEEL_ASSERT_OK(db_->Checkpoint());
   std::mt19937_64 random(TestSeed());
