@@ -7,14 +7,21 @@
 //   }
 //
 // To put a thread to sleep and wake it costs several times what such a holder takes, and absl::Mutex looks for less than
-// a microsecond before it does. So it is looked at for some microseconds first; who still finds it held, since the holder
-// was put off its processor, sleeps like any other.
+// a microsecond before it does. So whoever waits stays awake at first:
+//
+//   it looks again and again, more and more seldom,     so that who holds it may come back some times before another
+//   for about ten microseconds;                         processor has what both of them change
+//   then it lets others run and looks between them;     perhaps the holder, who was put off its processor
+//   and then it sleeps like any other                   the holder waits for the disk, say
 
 #ifndef KEEL_BASE_LATCH_H_
 #define KEEL_BASE_LATCH_H_
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
+
+#include <algorithm>
+#include <thread>
 
 namespace keel {
 
@@ -27,8 +34,32 @@ inline void PauseProcessor() {
 #endif
 }
 
-// Of PauseProcessor, before a waiting thread sleeps: about ten microseconds.
-inline constexpr int kPausesMax = 250;
+// One wait for something that another thread does within microseconds.
+class AwakeWait {
+ public:
+  // Lets some time pass. False: it has taken long enough to sleep instead.
+  bool Pass() {
+    if (pauses_ < kPausesMax) {
+      for (int i = 0; i < step_; ++i) PauseProcessor();
+      pauses_ += step_;
+      step_ = std::min(2 * step_, kStepMax);
+      return true;
+    }
+    if (yields_ == kYieldsMax) return false;
+    ++yields_;
+    std::this_thread::yield();
+    return true;
+  }
+
+ private:
+  static constexpr int kPausesMax = 250;  // some ten microseconds
+  static constexpr int kStepMax = 32;     // about one
+  static constexpr int kYieldsMax = 200;
+
+  int pauses_ = 0;
+  int step_ = 1;
+  int yields_ = 0;
+};
 
 class ABSL_SCOPED_LOCKABLE LatchLock {
  public:
@@ -41,9 +72,9 @@ class ABSL_SCOPED_LOCKABLE LatchLock {
 
  private:
   void Lock() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    for (int pause = 0; pause < kPausesMax; ++pause) {
+    if (mutex_.TryLock()) return;
+    for (AwakeWait wait; wait.Pass();) {
       if (mutex_.TryLock()) return;
-      PauseProcessor();
     }
     mutex_.Lock();
   }

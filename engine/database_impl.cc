@@ -469,8 +469,14 @@ absl::Status Database::Impl::Sync() {
 Lsn Database::Impl::durable_lsn() const {
   if (options_.read_only) return registry_.Visible()->lsn;
   const Call call(const_cast<Impl*>(this));
-  if (!call.status().ok()) return checkpointer_.lsn();
-  return std::max(storage_->log->durable(), checkpointer_.lsn());
+  if (call.status().ok()) TellDurable(storage_->log->durable());
+  return std::max(Lsn{durable_told_.load(std::memory_order_acquire)}, checkpointer_.lsn());
+}
+
+void Database::Impl::TellDurable(Lsn lsn) const {
+  uint64_t told = durable_told_.load(std::memory_order_relaxed);
+  while (told < lsn.value && !durable_told_.compare_exchange_weak(told, lsn.value)) {
+  }
 }
 
 absl::Status Database::Impl::Checkpoint() {

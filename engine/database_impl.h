@@ -353,6 +353,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   bool LagsTooFar(Lsn lsn);
   // The log is durable further than before, or has failed: somebody may wait for that.
   void NoteDurable();
+  // Once somebody was told that it is, durable_lsn() says so too, also when the log is closed.
+  void TellDurable(Lsn lsn) const;
   // What is known of everything up to `lsn`, for callbacks.
   std::optional<absl::Status> DurableOutcome(Lsn lsn);
   // Calls all that are left. REQUIRES: no thread of the database runs, and no call.
@@ -413,6 +415,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::OpenSnapshots open_snapshots_;
   engine::DurableCallbacks durable_callbacks_;
   std::atomic<uint64_t> async_waits_ = 0;
+  mutable std::atomic<uint64_t> durable_told_ = 0;
   // On the clock, in ns: no commit that is not durable is older.
   std::atomic<int64_t> undurable_since_ = std::numeric_limits<int64_t>::min();
   RecoveryReport report_;

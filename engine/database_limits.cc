@@ -185,12 +185,14 @@ std::optional<absl::Status> Database::Impl::DurableOutcome(Lsn lsn) {
   if (!call.status().ok()) return std::nullopt;  // Close calls what is left
   wal::LogWriter& log = *storage_->log;
   if (lsn > log.durable() && log.failure().ok()) return std::nullopt;
+  TellDurable(log.durable());
   return log.Flush(lsn);  // does nothing: it is durable, or the log has failed
 }
 
 void Database::Impl::EndCallbacks() {
   durable_callbacks_.Finish([this](Lsn lsn) -> std::optional<absl::Status> {
     wal::LogWriter& log = *storage_->log;
+    TellDurable(log.durable());
     if (lsn <= std::max(log.durable(), checkpointer_.lsn())) return absl::OkStatus();
     if (!log.failure().ok()) return log.Flush(lsn);
     return MakeStatus(absl::StatusCode::kUnknown,

@@ -52,10 +52,12 @@ bool WriterLock::TryAcquire(std::string_view label, Use use) {
 }
 
 bool WriterLock::TryAcquireSoon(std::string_view label, Use use) {
-  for (int pause = 0; pause < kPausesMax; ++pause) {
-    if (!seems_held_.load(std::memory_order_relaxed) && TryAcquire(label, use)) return true;
-    PauseProcessor();
-  }
+  AwakeWait wait;
+  do {
+    const Seems seems = seems_.load(std::memory_order_relaxed);
+    if (seems == Seems::kTransaction) return false;
+    if (seems == Seems::kFree && TryAcquire(label, use)) return true;
+  } while (wait.Pass());
   return false;
 }
 
@@ -113,7 +115,8 @@ absl::Status WriterLock::Timeout(absl::Duration waited) const {
 
 void WriterLock::Hold(uint64_t owner, std::string_view label, Use use) {
   held_ = true;
-  seems_held_.store(true, std::memory_order_relaxed);
+  seems_.store(use == Use::kCommits ? Seems::kCommits : Seems::kTransaction,
+               std::memory_order_relaxed);
   use_ = use;
   owner_ = owner;
   label_ = label;
@@ -129,7 +132,7 @@ void WriterLock::Release() {
   owner_ = 0;
   expire_ = nullptr;
   if (Waiting() == 0) {
-    seems_held_.store(false, std::memory_order_relaxed);
+    seems_.store(Seems::kFree, std::memory_order_relaxed);
     ahead_ = absl::ZeroDuration();
     return;
   }

@@ -96,7 +96,9 @@ class WriterLock {
   io::Clock* clock_;
   mutable absl::Mutex mutex_;
   bool held_ ABSL_GUARDED_BY(mutex_) = false;
-  std::atomic<bool> seems_held_ = false;  // held_, for who looks without the mutex
+  // held_ and use_, for who looks without the mutex.
+  enum class Seems : uint8_t { kFree, kCommits, kTransaction };
+  std::atomic<Seems> seems_ = Seems::kFree;
   Use use_ ABSL_GUARDED_BY(mutex_) = Use::kTransaction;
   uint64_t owner_ ABSL_GUARDED_BY(mutex_) = 0;  // the token of its thread
   std::string label_ ABSL_GUARDED_BY(mutex_);

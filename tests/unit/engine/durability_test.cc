@@ -122,6 +122,24 @@ TEST_F(DurabilityTest, CloseCallsWhatIsLeft) {
   EXPECT_THAT(Told(), ElementsAre("waiting OK"));
 }
 
+// What broke: once closing had begun it said what the last checkpoint holds, to callbacks too, which were told of more.
+TEST_F(DurabilityTest, WhatWasToldToBeDurableIsNotTakenBackByClosing) {
+  const Lsn synced = PutNone("a");
+  KEEL_ASSERT_OK(db_->Sync());
+  EXPECT_GE(db_->durable_lsn(), synced);
+  const Lsn last = PutNone("b");
+  bool called = false;
+  KEEL_ASSERT_OK(db_->OnDurable(last, [&](const absl::Status& status) {
+    called = true;
+    KEEL_EXPECT_OK(status);
+    EXPECT_GE(db_->durable_lsn(), last);
+  }));
+  Fail(DataWrites(), kForever);  // no checkpoint
+  EXPECT_FALSE(db_->Close().ok());
+  EXPECT_TRUE(called);
+  EXPECT_GE(db_->durable_lsn(), last);
+}
+
 // The log works, but the database has stopped: what is not durable yet is not made so by Close.
 TEST_F(DurabilityTest, G4_CloseOfAStoppedDatabaseSaysThatItIsUnknown) {
   Fail(Syncs(io::SyncPurpose::kDataGrowth), kForever);

@@ -72,6 +72,20 @@ TEST_F(WriterLockTest, AThreadIsNotTakenForOneThatHasEnded) {
   }
 }
 
+TEST_F(WriterLockTest, WhoLooksForAWhileHasItIfItIsFree) {
+  for (const WriterLock::Use held : {WriterLock::Use::kTransaction, WriterLock::Use::kCommits}) {
+    KEEL_ASSERT_OK(lock_.Acquire(kForever, "holder", held));
+    EXPECT_FALSE(lock_.TryAcquire("me", WriterLock::Use::kCommits));
+    EXPECT_FALSE(lock_.TryAcquireSoon("me", WriterLock::Use::kCommits));
+    lock_.Release();
+    EXPECT_TRUE(lock_.TryAcquireSoon("me", WriterLock::Use::kCommits));
+    EXPECT_TRUE(absl::IsDeadlineExceeded(AcquireElsewhere(absl::ZeroDuration(), "another")));
+    lock_.Release();
+  }
+  lock_.Fail(absl::UnavailableError("stopped"));
+  EXPECT_FALSE(lock_.TryAcquireSoon("me", WriterLock::Use::kCommits));
+}
+
 // Several threads that get in line one after the other, and tell the order in which they have it.
 class WriterLineTest : public WriterLockTest {
  protected:
