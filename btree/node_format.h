@@ -25,7 +25,9 @@
 // N3  Separators are as short as can be: the shortest string above the last key on the left and not above
 //     the first key on the right.
 // N4  No node is empty. An entry takes at most MaxEntryBytes, so that a node holds at least two entries
-//     or three references, and that one which overflows by an entry can always be split in two.
+//     or three references, and that one which overflows by an entry can always be split in two. Three
+//     entries with values at the inline limit fit in a leaf, unless their keys are longer than what an
+//     extent's description leaves of a third.
 // N5  Cells do not overlap; cells and holes fill the heap exactly.
 
 #ifndef KEEL_BTREE_NODE_FORMAT_H_
@@ -86,18 +88,22 @@ constexpr size_t MaxKeyBytes(uint32_t page_bytes) {
 }
 // Longest encoded extent; with more runs than fit a value is not stored.
 constexpr size_t MaxExtentBytes(uint32_t page_bytes) { return UsableBytes(page_bytes) / 8; }
-// Largest value kept in the leaf, for a key of `key_bytes`: the whole entry takes at most a quarter of the
-// page, except that what an extent's description may take beside a long key, a value may take as well.
+// The most that an entry with an inline value takes, slot included: a third of the page, so that values of 1 KiB
+// are inline in pages of 4 KiB.
+constexpr size_t MaxInlineEntryBytes(uint32_t page_bytes) { return UsableBytes(page_bytes) / 3; }
+// Largest value kept in the leaf, for a key of `key_bytes`: what MaxInlineEntryBytes leaves of it, except that what
+// an extent's description may take beside a long key, a value may take as well. Larger ones that are inline, or
+// smaller ones that are not, are read all the same: earlier versions had the limit at a quarter.
 constexpr size_t MaxInlineValueBytes(uint32_t page_bytes, size_t key_bytes) {
-  const size_t quarter = UsableBytes(page_bytes) / 4;
-  const size_t others = LeafEntryBytes(key_bytes, 0) + VarintBytes(quarter) - 1;
-  return std::max(quarter > others ? quarter - others : 0, MaxExtentBytes(page_bytes));
+  const size_t most = MaxInlineEntryBytes(page_bytes);
+  const size_t others = LeafEntryBytes(key_bytes, 0) + VarintBytes(most) - 1;
+  return std::max(most > others ? most - others : 0, MaxExtentBytes(page_bytes));
 }
 // Largest entry of a leaf or an internal node, slot included.
 constexpr size_t MaxEntryBytes(uint32_t page_bytes) {
   const size_t longest = MaxKeyBytes(page_bytes);
-  return std::max({LeafEntryBytes(longest, MaxExtentBytes(page_bytes)), UsableBytes(page_bytes) / 4,
-                   InternalEntryBytes(longest)});
+  return std::max({LeafEntryBytes(longest, MaxExtentBytes(page_bytes)),
+                   MaxInlineEntryBytes(page_bytes), InternalEntryBytes(longest)});
 }
 
 // What N4 rests on. Padding of the prefix takes up to 3 bytes.
@@ -109,6 +115,15 @@ constexpr bool NodesHoldEnough(uint32_t page_bytes) {
 static_assert(NodesHoldEnough(512) && NodesHoldEnough(4096) && NodesHoldEnough(8192));
 static_assert(NodesHoldEnough(16384) && NodesHoldEnough(32768) && NodesHoldEnough(65536));
 static_assert(pager::kTestPageBytes == 512 && pager::kMaxPageBytes == 65536);
+
+// Whether leaves may hold entries that the first readers of the format, whose limit was a quarter, take for damage.
+constexpr bool HoldsLongerEntries(uint32_t page_bytes) {
+  const size_t first_limit =
+      std::max({LeafEntryBytes(MaxKeyBytes(page_bytes), MaxExtentBytes(page_bytes)),
+                UsableBytes(page_bytes) / 4, InternalEntryBytes(MaxKeyBytes(page_bytes))});
+  return MaxEntryBytes(page_bytes) > first_limit;
+}
+static_assert(!HoldsLongerEntries(512) && !HoldsLongerEntries(4096) && HoldsLongerEntries(8192));
 
 // The head of a key's bytes behind the prefix.
 inline uint32_t HeadOf(std::string_view suffix) {

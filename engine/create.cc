@@ -122,6 +122,7 @@ absl::Status Creator::WriteCheckpoint(io::File& file, pager::SpaceMap& space,
 absl::Status Creator::WriteContents(io::File& file) {
   Superblock superblock;
   superblock.page_bytes = options_.page_bytes;
+  superblock.features_must_understand = FeaturesOf(superblock.page_bytes);
   io::Random& random = file_system_.random();
   superblock.database = DatabaseId{random.Next64(), random.Next64()};
   superblock.incarnation = kFirstIncarnation;

@@ -94,14 +94,47 @@ size_t MultiGet::LoadSome(std::span<const Missing> missing) {
     }
     page_of.push_back(wants.size() - 1);
   }
-  // Pinned, so that they are still there when they are looked at.
-  const std::vector<pager::PageHandle> pages = database_.PinTogether(wants);
-  std::vector<size_t> numbers;
+  // Inner pages stay pinned, so that they are still there when their keys are looked up.
+  std::vector<pager::PageHandle> inner;
+  std::vector<bool> answered(wants.size());
+  std::vector<size_t> again;
+  database_.PinTogether(wants, [&](size_t at, pager::PageHandle page) {
+    const auto& [reference, keyspace, level] = wants[at];
+    // Somebody may have read what another reference means by this page; Get's long way tells.
+    if (!btree::IsWanted(page.header(), reference.id, reference.birth, keyspace, level)) return;
+    answered[at] = true;
+    // The keys of a page lie side by side.
+    const auto first = std::ranges::lower_bound(page_of, at);
+    for (auto n = first; n != page_of.end() && *n == at; ++n) {
+      const size_t number = missing[static_cast<size_t>(n - page_of.begin())].key;
+      if (level > 0) {
+        again.push_back(number);
+      } else {
+        LookInLeaf(number, page);
+      }
+    }
+    if (level > 0) inner.push_back(std::move(page));
+  });
   for (size_t n = 0; n < page_of.size(); ++n) {
-    (pages[page_of[n]] ? numbers : long_way_).push_back(missing[n].key);
+    if (!answered[page_of[n]]) long_way_.push_back(missing[n].key);
   }
-  LookUpAll(numbers);
+  LookUpAll(again);
   return page_of.size();
+}
+
+void MultiGet::LookInLeaf(size_t number, const pager::PageHandle& leaf) {
+  const btree::NodeView node(leaf.bytes());
+  bool found = false;
+  const size_t position = node.LowerBound(keys_[number], &found);
+  if (!found) return;  // the answer is Absent
+  const btree::ValueSlot value = node.value(position);
+  if (value.large) {
+    long_way_.push_back(number);
+    return;
+  }
+  leaf.pins()->fetch_add(1, std::memory_order_relaxed);
+  answers_[number] =
+      database_.Materialize(database_.pages(), pager::PageHandle(leaf.bytes(), leaf.pins()), value);
 }
 
 }  // namespace keel::engine

@@ -1,9 +1,10 @@
 // MultiGet: many keys of one version.
 //
 // What is in memory is looked up side by side (btree/lookup.h), each group of keys in one guard. What is not is read
-// side by side, each page once, in the order of their places in the file; then the keys that wanted it are looked up
-// again, since there may be more to read below. Whatever else can happen to a key (a large value, damage, no memory)
-// is left to Get's long way, which gives each its own answer.
+// side by side, each page once, in the order of their places in the file; a leaf is looked into as soon as it is there,
+// while others are still read, and keys that waited for an inner page are looked up again, since there may be more to
+// read below. Whatever else can happen to a key (a large value, damage, no memory) is left to Get's long way, which
+// gives each its own answer.
 
 #ifndef KEEL_ENGINE_MULTI_GET_H_
 #define KEEL_ENGINE_MULTI_GET_H_
@@ -52,6 +53,8 @@ class MultiGet {
   void LoadMissing();
   // The first of `missing`, sorted by page, up to so many pages; returns how many keys that were.
   size_t LoadSome(std::span<const Missing> missing);
+  // Answers the key from its leaf, which has just been read.
+  void LookInLeaf(size_t number, const pager::PageHandle& leaf);
 
   Database::Impl& database_;
   const TreeState& state_;

@@ -187,6 +187,8 @@ absl::Status Opener::RewriteSuperblock() {
   }
   Superblock raised = superblock();
   raised.incarnation = storage_->incarnation;
+  // Before the first page is written that an earlier version would take for damage.
+  raised.features_must_understand |= FeaturesOf(options_.page_bytes);
   raised.instance = storage_->file_system->random().Next64();
   // The clean flag stays until the checkpoint below names a log that exists: until then the log is as empty, and
   // perhaps as missing, as the flag says.

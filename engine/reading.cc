@@ -194,10 +194,10 @@ absl::StatusOr<PinnedValue> Database::Impl::Materialize(pager::PageSource& pages
   return value;
 }
 
-std::vector<pager::PageHandle> Database::Impl::PinTogether(std::span<const pager::PageWant> wants) {
+void Database::Impl::PinTogether(std::span<const pager::PageWant> wants,
+                                 pager::PageCache::TakePage take) {
   const Call call(this);
-  if (!call.status().ok()) return std::vector<pager::PageHandle>(wants.size());
-  return storage_->cache->PinTogether(wants);
+  if (call.status().ok()) storage_->cache->PinTogether(wants, take);
 }
 
 absl::StatusOr<uint64_t> Database::Impl::CountAt(const TreeState& state, pager::PageSource& pages,

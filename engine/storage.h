@@ -11,6 +11,7 @@
 #include <span>
 
 #include "base/types.h"
+#include "btree/node_format.h"
 #include "io/file_system.h"
 #include "pager/guard.h"
 #include "pager/page_access.h"
@@ -26,6 +27,11 @@ namespace keel::engine {
 inline constexpr const char* kDataFileName = "data.keel";
 inline constexpr const char* kDataFileTemporaryName = "data.keel.new";
 inline constexpr const char* kLogDirectoryName = "wal";
+
+// What a reader must understand of a database that this version writes to, beyond the first version of the format.
+constexpr uint64_t FeaturesOf(uint32_t page_bytes) {
+  return btree::HoldsLongerEntries(page_bytes) ? pager::kFeatureLongerEntries : 0;
+}
 
 // Pages for readers outside a guard: the cache, as long as the database is open.
 class CachePages final : public pager::PageSource {

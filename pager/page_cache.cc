@@ -107,21 +107,19 @@ size_t PageCache::PinnedTogetherMax() const {
   return std::clamp<size_t>(frames_.size() / 8, 1, ReadQueues::kDepth);
 }
 
-std::vector<PageHandle> PageCache::PinTogether(std::span<const PageWant> wants) {
+void PageCache::PinTogether(std::span<const PageWant> wants, TakePage take) {
   KEEL_DCHECK(!guards_.ThisThread()->inside());
   KEEL_DCHECK(wants.size() <= PinnedTogetherMax());
   std::unique_ptr<io::IoQueue> queue = wants.size() > 1 ? read_queues_.Borrow() : nullptr;
   if (queue != nullptr) {
     misses_.fetch_add(wants.size(), std::memory_order_relaxed);
-    std::vector<PageHandle> pages = loader_.LoadTogether(wants, queue);
+    loader_.LoadTogether(wants, queue, take);
     read_queues_.GiveBack(std::move(queue));
-    return pages;
+    return;
   }
-  std::vector<PageHandle> pages(wants.size());
   for (size_t i = 0; i < wants.size(); ++i) {
-    if (absl::StatusOr<PageHandle> page = Pin(wants[i]); page.ok()) pages[i] = *std::move(page);
+    if (absl::StatusOr<PageHandle> page = Pin(wants[i]); page.ok()) take(i, *std::move(page));
   }
-  return pages;
 }
 
 absl::StatusOr<PageHandle> PageCache::PinResident(const PageWant& want) {

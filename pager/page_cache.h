@@ -116,9 +116,11 @@ class PageCache {
   // version in use.
   absl::StatusOr<PageHandle> Pin(const PageWant& want);
   // Several, as many at a time as PinnedTogetherMax: those to be read are read side by side where there is a queue
-  // for it. In their order; an empty handle for each that this did not get, for whatever reason: Pin tells.
-  // REQUIRES: as Pin; no id twice.
-  std::vector<PageHandle> PinTogether(std::span<const PageWant> wants);
+  // for it. Each is given to `take`, once, as soon as it is there; not those that this did not get, for whatever
+  // reason: Pin tells. A page that was read counts as used once it is asked for again. REQUIRES: as Pin; no id twice;
+  // `take` waits for nobody.
+  using TakePage = PageLoader::TakePage;
+  void PinTogether(std::span<const PageWant> wants, TakePage take);
   // A part of the frames, so that several threads can do so and leave room for others.
   size_t PinnedTogetherMax() const;
   // The same without I/O: an empty handle if it is not in memory. Inside a guard or outside.

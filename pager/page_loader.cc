@@ -11,6 +11,7 @@ namespace keel::pager {
 namespace {
 
 constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
+constexpr size_t kSubmittedTogether = 8;
 
 bool SamePage(const PageWant& a, const PageWant& b) {
   return a.reference.id == b.reference.id && a.reference.birth == b.reference.birth &&
@@ -155,32 +156,37 @@ void PageLoader::NoteRead(const PageWant& want, Frame* frame) {
 
 // --- several ---
 
-std::vector<PageHandle> PageLoader::LoadTogether(std::span<const PageWant> wants,
-                                                 std::unique_ptr<io::IoQueue>& queue) {
-  std::vector<PageHandle> pages(wants.size());
-  std::vector<Mine> mine = BeginTogether(wants, &pages);
-  ReadTogether(mine, queue);
-  for (Mine& one : mine) {
-    const PageWant& want = one.load->want;
-    absl::StatusOr<Frame*> read = one.frame;
+void PageLoader::LoadTogether(std::span<const PageWant> wants, std::unique_ptr<io::IoQueue>& queue,
+                              TakePage take) {
+  Batch batch = BeginTogether(wants);
+  absl::Status status = SubmitAll(batch.mine, *queue);
+  for (auto& [at, page] : batch.resident) take(at, std::move(page));
+  if (status.ok()) status = ReapAll(batch.mine, *queue, take);
+  // The frames cannot be used while a lost request may still write to them: the queue's end waits for it.
+  if (!status.ok()) queue.reset();
+  for (Mine& one : batch.mine) {
+    if (one.ended) continue;
     // What went wrong is tried again by itself, as often as any other read.
-    absl::Status status =
-        one.read ? absl::OkStatus() : ReadChecked(want, frames_.BytesOf(*one.frame));
-    if (status.ok()) {
-      NoteRead(want, one.frame);
-    } else {
-      frames_.Free({&one.frame, 1});
-      read = std::move(status);
-    }
-    absl::StatusOr<PageHandle> page = End(table_.ShardOf(want.reference.id), one.load, read);
-    if (page.ok()) pages[one.at] = *std::move(page);
+    EndOne(one, ReadChecked(one.load->want, frames_.BytesOf(*one.frame)), take);
   }
-  return pages;
 }
 
-std::vector<PageLoader::Mine> PageLoader::BeginTogether(std::span<const PageWant> wants,
-                                                        std::vector<PageHandle>* pages) {
-  std::vector<Mine> mine;
+void PageLoader::EndOne(Mine& one, const absl::Status& read, TakePage take) {
+  const PageWant& want = one.load->want;
+  absl::StatusOr<Frame*> frame = one.frame;
+  if (read.ok()) {
+    NoteRead(want, one.frame);
+  } else {
+    frames_.Free({&one.frame, 1});
+    frame = read;
+  }
+  one.ended = true;
+  absl::StatusOr<PageHandle> page = End(table_.ShardOf(want.reference.id), one.load, frame);
+  if (page.ok()) take(one.at, *std::move(page));
+}
+
+PageLoader::Batch PageLoader::BeginTogether(std::span<const PageWant> wants) {
+  Batch batch;
   // Before any load is begun: whoever waits for a load does not wait for frames.
   std::vector<Frame*> frames = TakeFrames(wants.size());
   for (size_t at = 0; at < wants.size() && !frames.empty(); ++at) {
@@ -191,15 +197,15 @@ std::vector<PageLoader::Mine> PageLoader::BeginTogether(std::span<const PageWant
     if (const std::byte* bytes = table_.Lookup(shard, id); bytes != nullptr) {
       Frame& linked = frames_.FrameOf(bytes);
       linked.pins.fetch_add(1, std::memory_order_relaxed);
-      (*pages)[at] = TakePin(linked);
+      batch.resident.emplace_back(at, TakePin(linked));
     } else if (auto [load, is_new] = shard.loads.try_emplace(id.value); is_new) {
       load->second = std::make_shared<PageLoad>(wants[at]);
-      mine.push_back({at, load->second, frames.back()});
+      batch.mine.push_back({at, load->second, frames.back()});
       frames.pop_back();
     }
   }
   frames_.Free(frames);
-  return mine;
+  return batch;
 }
 
 std::vector<Frame*> PageLoader::TakeFrames(size_t most) {
@@ -212,9 +218,11 @@ std::vector<Frame*> PageLoader::TakeFrames(size_t most) {
   return frames;
 }
 
-void PageLoader::ReadTogether(std::span<Mine> mine, std::unique_ptr<io::IoQueue>& queue) {
+// In portions: the kernel hands requests to the device when it has taken all of a call's, and to take one costs it some
+// microseconds. Meanwhile the device would have nothing to do.
+absl::Status PageLoader::SubmitAll(std::span<const Mine> mine, io::IoQueue& queue) {
   std::vector<io::IoRequest> requests;
-  requests.reserve(mine.size());
+  requests.reserve(kSubmittedTogether);
   for (size_t i = 0; i < mine.size(); ++i) {
     const std::span<std::byte> bytes = frames_.BytesOf(*mine[i].frame);
     requests.push_back({.file = &file_,
@@ -222,21 +230,27 @@ void PageLoader::ReadTogether(std::span<Mine> mine, std::unique_ptr<io::IoQueue>
                         .data = bytes.data(),
                         .length = bytes.size(),
                         .tag = i});
+    if (requests.size() < kSubmittedTogether && i + 1 < mine.size()) continue;
+    KEEL_RETURN_IF_ERROR(queue.Submit(requests));
+    requests.clear();
   }
-  absl::Status status = queue->Submit(requests);
+  return absl::OkStatus();
+}
+
+absl::Status PageLoader::ReapAll(std::span<Mine> mine, io::IoQueue& queue, TakePage take) {
   std::vector<io::IoCompletion> completions;
-  while (status.ok() && queue->pending() > 0) {
+  while (queue.pending() > 0) {
     completions.clear();
-    status = queue->Wait(1, &completions);
+    KEEL_RETURN_IF_ERROR(queue.Wait(1, &completions));
     for (const io::IoCompletion& completion : completions) {
       Mine& one = mine[completion.tag];
       const std::span<const std::byte> bytes = frames_.BytesOf(*one.frame);
-      one.read = completion.status.ok() && completion.bytes == bytes.size() &&
-                 Verify(one.load->want, bytes).ok();
+      const bool read = completion.status.ok() && completion.bytes == bytes.size() &&
+                        Verify(one.load->want, bytes).ok();
+      if (read) EndOne(one, absl::OkStatus(), take);
     }
   }
-  // The frames cannot be used while a lost request may still write to them: the queue's end waits for it.
-  if (!status.ok()) queue.reset();
+  return absl::OkStatus();
 }
 
 absl::Status PageLoader::ReadChecked(const PageWant& want, std::span<std::byte> page) {

@@ -3,6 +3,7 @@
 #ifndef KEEL_PAGER_PAGE_LOADER_H_
 #define KEEL_PAGER_PAGE_LOADER_H_
 
+#include <absl/functional/function_ref.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <absl/synchronization/mutex.h>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/types.h"
@@ -64,10 +66,13 @@ class PageLoader {
   // id wait for one read. REQUIRES: no guard.
   absl::StatusOr<PageHandle> Load(const PageWant& want);
 
-  // Several at a time, read side by side; in their order, pinned. An empty handle for each that could not be read, or
-  // that somebody else is reading: Load tells. A queue that failed is destroyed. REQUIRES: no guard; no id twice.
-  std::vector<PageHandle> LoadTogether(std::span<const PageWant> wants,
-                                       std::unique_ptr<io::IoQueue>& queue);
+  // What is done with a page that was wanted, as soon as it is there: `at` among the wants.
+  using TakePage = absl::FunctionRef<void(size_t at, PageHandle page)>;
+  // Several at a time, read side by side; each is given to `take`, pinned, while others are still read. Not those that
+  // could not be read, or that somebody else is reading: Load tells. A queue that failed is destroyed. REQUIRES: no
+  // guard; no id twice; `take` waits for nobody.
+  void LoadTogether(std::span<const PageWant> wants, std::unique_ptr<io::IoQueue>& queue,
+                    TakePage take);
 
   // DataLoss, saying what was expected and what was found, unless `bytes` is the page that is
   // wanted.
@@ -91,12 +96,21 @@ class PageLoader {
     size_t at;  // among the wants
     std::shared_ptr<PageLoad> load;
     Frame* frame;
-    bool read = false;  // into the frame, and checked
+    bool ended = false;
+  };
+  // Of a batch: what is there already, and what is to be read.
+  struct Batch {
+    std::vector<std::pair<size_t, PageHandle>> resident;
+    std::vector<Mine> mine;
   };
   std::vector<Frame*> TakeFrames(size_t most);
   // Pins what is there by now, begins the loads of what nobody reads; as many as there are frames for.
-  std::vector<Mine> BeginTogether(std::span<const PageWant> wants, std::vector<PageHandle>* pages);
-  void ReadTogether(std::span<Mine> mine, std::unique_ptr<io::IoQueue>& queue);
+  Batch BeginTogether(std::span<const PageWant> wants);
+  absl::Status SubmitAll(std::span<const Mine> mine, io::IoQueue& queue);
+  // Ends those that the queue reads well.
+  absl::Status ReapAll(std::span<Mine> mine, io::IoQueue& queue, TakePage take);
+  // Ends one whose page is in its frame, or could not be read.
+  void EndOne(Mine& one, const absl::Status& read, TakePage take);
   // Ends a load: what was read is linked, and those who wait get it, or the error.
   absl::StatusOr<PageHandle> End(PageTable::Shard& shard, const std::shared_ptr<PageLoad>& load,
                                  absl::StatusOr<Frame*> read) ABSL_LOCKS_EXCLUDED(shard.mutex);

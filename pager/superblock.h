@@ -65,8 +65,10 @@ struct Superblock {
   friend bool operator==(const Superblock&, const Superblock&) = default;
 };
 
+// Leaves may hold entries of up to a third of a page, where they were limited to less (btree/node_format.h).
+inline constexpr uint64_t kFeatureLongerEntries = 1;
 // Feature bits that this version knows, by kind.
-inline constexpr uint64_t kFeaturesMustUnderstand = 0;
+inline constexpr uint64_t kFeaturesMustUnderstand = kFeatureLongerEntries;
 inline constexpr uint64_t kFeaturesReadOnlyCompatible = 0;
 
 // The smallest file that holds all four copies, in pages.

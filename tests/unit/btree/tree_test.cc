@@ -37,12 +37,14 @@ class KeyMaker {
     return key;
   }
 
-  std::string Value(uint32_t page_bytes) {
+  std::string Value(uint32_t page_bytes, size_t key_bytes) {
     switch (Below(12)) {
       case 0:
         return std::string(Below(4 * page_bytes), static_cast<char>('A' + Below(26)));
       case 1:
         return std::string(Below(page_bytes / 4), 'q');
+      case 2:  // about as large as the leaf takes it
+        return std::string(btree::MaxInlineValueBytes(page_bytes, key_bytes) + 1 - Below(3), 'l');
       default:
         return std::string(Below(20), static_cast<char>('a' + Below(26)));
     }
@@ -93,8 +95,8 @@ void DeleteSomeRange(ModelTree& tree, KeyMaker& maker) {
 void Step(ModelTree& tree, KeyMaker& maker, bool grow) {
   const uint64_t what = maker.Below(200);
   if (what < (grow ? 170U : 40U)) {
-    tree.Put(maker.Below(4) == 0 ? SomeKey(tree, maker) : maker.Key(),
-             maker.Value(tree.pages().page_bytes()));
+    const std::string key = maker.Below(4) == 0 ? SomeKey(tree, maker) : maker.Key();
+    tree.Put(key, maker.Value(tree.pages().page_bytes(), key.size()));
   } else if (what < (grow ? 199U : 195U)) {
     tree.Delete(SomeKey(tree, maker));
   } else {

@@ -84,8 +84,13 @@ class PinTogetherTest : public PageCacheTest {
   // Which of the wants were got; those must be right.
   std::vector<bool> Got(const std::vector<PageWant>& wants) {
     std::vector<bool> got;
-    const std::vector<PageHandle> pages = cache_->PinTogether(wants);
-    EXPECT_EQ(pages.size(), wants.size());
+    std::vector<PageHandle> pages(wants.size());
+    cache_->PinTogether(wants, [&](size_t at, PageHandle page) {
+      ASSERT_LT(at, wants.size());
+      ASSERT_FALSE(pages[at]) << "given twice";
+      ASSERT_TRUE(page);
+      pages[at] = std::move(page);
+    });
     for (size_t i = 0; i < pages.size(); ++i) {
       got.push_back(static_cast<bool>(pages[i]));
       if (!pages[i]) continue;
