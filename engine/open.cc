@@ -312,7 +312,8 @@ absl::Status Opener::BeginLog() {
   const Lsn old_end = log_->end().lsn;
   // Unless it was closed cleanly the old log is needed, empty or not, until the checkpoint is durable.
   const bool old_log_matters = !storage.superblock.chosen.clean;
-  log_.reset();  // its locks on the segments are the writer's from here on
+  std::optional<std::vector<wal::SegmentFile>> segments = log_->TakeFiles();
+  log_.reset();
   const wal::LogIdentity identity{storage.superblock.chosen.database, storage.incarnation,
                                   storage.file_system->random().Next64()};
   wal::LogWriterOptions writer;
@@ -326,7 +327,7 @@ absl::Status Opener::BeginLog() {
   KEEL_ASSIGN_OR_RETURN(
       std::unique_ptr<wal::LogWriter> log,
       wal::LogWriter::Create(storage.file_system, storage.log_directory(), identity, floor,
-                             old_log_matters ? old_start : floor, writer));
+                             old_log_matters ? old_start : floor, writer, std::move(segments)));
   return database_->Start(std::move(log), &report_);
 }
 
