@@ -119,6 +119,10 @@ class PageCache {
   // for it. In their order; an empty handle for each that this did not get, for whatever reason: Pin tells.
   // REQUIRES: as Pin; no id twice.
   std::vector<PageHandle> PinTogether(std::span<const PageWant> wants);
+  // Reads ahead (page_loader.h).
+  void LoadRun(std::span<const PageWant> wants, std::span<std::byte> buffer) {
+    loader_.LoadRun(wants, buffer);
+  }
   // A part of the frames, so that several threads can do so and leave room for others.
   size_t PinnedTogetherMax() const;
   // The same without I/O: an empty handle if it is not in memory. Inside a guard or outside.

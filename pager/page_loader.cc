@@ -2,6 +2,7 @@
 
 #include <absl/time/time.h>
 
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -160,6 +161,35 @@ std::vector<PageHandle> PageLoader::LoadTogether(std::span<const PageWant> wants
   std::vector<PageHandle> pages(wants.size());
   std::vector<Mine> mine = BeginTogether(wants, &pages);
   ReadTogether(mine, queue);
+  EndTogether(mine, &pages);
+  return pages;
+}
+
+void PageLoader::LoadRun(std::span<const PageWant> wants, std::span<std::byte> buffer) {
+  std::vector<PageHandle> pages(wants.size());
+  std::vector<Mine> mine = BeginTogether(wants, &pages);
+  if (!mine.empty()) ReadRun(mine, buffer);
+  EndTogether(mine, &pages);
+}
+
+// What lies between is read along with them, and left alone.
+void PageLoader::ReadRun(std::span<Mine> mine, std::span<std::byte> buffer) {
+  const uint64_t first = mine.front().load->want.reference.id.value;
+  const uint64_t count = mine.back().load->want.reference.id.value - first + 1;
+  const std::span<std::byte> run = buffer.first(count * options_.page_bytes);
+  const absl::StatusOr<size_t> bytes = file_.Read(first * options_.page_bytes, run);
+  if (!bytes.ok()) return;
+  for (Mine& one : mine) {
+    const PageWant& want = one.load->want;
+    const uint64_t offset = (want.reference.id.value - first) * options_.page_bytes;
+    const std::span<std::byte> page = frames_.BytesOf(*one.frame);
+    if (offset + page.size() > *bytes) break;
+    std::memcpy(page.data(), &run[offset], page.size());
+    one.read = Verify(want, page).ok();
+  }
+}
+
+void PageLoader::EndTogether(std::span<Mine> mine, std::vector<PageHandle>* pages) {
   for (Mine& one : mine) {
     const PageWant& want = one.load->want;
     absl::StatusOr<Frame*> read = one.frame;
@@ -173,9 +203,8 @@ std::vector<PageHandle> PageLoader::LoadTogether(std::span<const PageWant> wants
       read = std::move(status);
     }
     absl::StatusOr<PageHandle> page = End(table_.ShardOf(want.reference.id), one.load, read);
-    if (page.ok()) pages[one.at] = *std::move(page);
+    if (page.ok()) (*pages)[one.at] = *std::move(page);
   }
-  return pages;
 }
 
 std::vector<PageLoader::Mine> PageLoader::BeginTogether(std::span<const PageWant> wants,

@@ -69,6 +69,10 @@ class PageLoader {
   std::vector<PageHandle> LoadTogether(std::span<const PageWant> wants,
                                        std::unique_ptr<io::IoQueue>& queue);
 
+  // Reads those that are missing, all with one read into `buffer`, and keeps none pinned. What cannot be had so is left
+  // to Load. REQUIRES: ascending ids that lie within as many pages as the buffer holds; no guard.
+  void LoadRun(std::span<const PageWant> wants, std::span<std::byte> buffer);
+
   // DataLoss, saying what was expected and what was found, unless `bytes` is the page that is
   // wanted.
   absl::Status Compare(const PageWant& want, const std::byte* bytes) const;
@@ -97,6 +101,9 @@ class PageLoader {
   // Pins what is there by now, begins the loads of what nobody reads; as many as there are frames for.
   std::vector<Mine> BeginTogether(std::span<const PageWant> wants, std::vector<PageHandle>* pages);
   void ReadTogether(std::span<Mine> mine, std::unique_ptr<io::IoQueue>& queue);
+  void ReadRun(std::span<Mine> mine, std::span<std::byte> buffer);
+  // Ends the loads; what was not read is read alone.
+  void EndTogether(std::span<Mine> mine, std::vector<PageHandle>* pages);
   // Ends a load: what was read is linked, and those who wait get it, or the error.
   absl::StatusOr<PageHandle> End(PageTable::Shard& shard, const std::shared_ptr<PageLoad>& load,
                                  absl::StatusOr<Frame*> read) ABSL_LOCKS_EXCLUDED(shard.mutex);

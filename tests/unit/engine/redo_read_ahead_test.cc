@@ -80,6 +80,23 @@ TEST_F(RedoReadAheadTest, SeveralThreadsRead) {
   ExpectAllThere();
 }
 
+// What lies together is read together.
+TEST_F(RedoReadAheadTest, NeighboursAreReadWithOneRead) {
+  size_t reads = 0;
+  uint64_t bytes = 0;
+  std::mutex mutex;
+  WatchReads([&](const Call& call) {
+    const std::lock_guard lock(mutex);
+    ++reads;
+    bytes += call.bytes;
+    return absl::OkStatus();
+  });
+  Open();
+  killed_->set_fault(nullptr);
+  EXPECT_GT(bytes, 8 * reads * 4096);
+  ExpectAllThere();
+}
+
 TEST_F(RedoReadAheadTest, WithoutThreadsNobodyElseReads) {
   options_.background = Background::kManual;
   WatchReads();
