@@ -56,13 +56,16 @@ size_t FramesOf(const Options& options) {
 // The way from a directory to a running database, one step a method.
 class Opener {
  public:
-  Opener(const std::filesystem::path& directory, const Options& options)
-      : options_(options), storage_(std::make_unique<Storage>()) {
+  Opener(const std::filesystem::path& directory, const Options& options, recovery::Order order)
+      : options_(options), order_(order), storage_(std::make_unique<Storage>()) {
     storage_->directory = directory;
   }
 
   absl::StatusOr<std::shared_ptr<Database::Impl>> Open();
   absl::StatusOr<RecoveryReport> DryRun();
+
+  // Whether redo has repeated anything in another order than the log's.
+  bool reordered() const { return reordered_; }
 
  private:
   absl::Status FindFileSystem();
@@ -82,6 +85,8 @@ class Opener {
   absl::Duration Now() const { return storage_->clock().Now(); }
 
   Options options_;
+  const recovery::Order order_;
+  bool reordered_ = false;
   // Until the database takes it; behind both stands what uses their file system.
   std::unique_ptr<Storage> storage_;
   std::shared_ptr<Database::Impl> database_;
@@ -297,7 +302,9 @@ absl::Status Opener::Redo() {
     read_ahead.Start(*log_, checkpoint->state, FramesOf(options_) / 2);
   }
   const absl::StatusOr<recovery::RedoResult> redone =
-      recovery::Redo(*log_, *analysis_, *database_, progress);
+      recovery::Redo(*log_, *analysis_, *database_,
+                     {.order = order_, .batch_bytes = options_.memory_bytes / kShares}, progress);
+  reordered_ = database_->redo_batches() > 0;
   if (!redone.ok()) return MoreMemory(redone.status());
   database_->FinishRedo();
   report_.transactions_replayed = redone->transactions;
@@ -367,13 +374,20 @@ absl::StatusOr<RecoveryReport> Opener::DryRun() {
 absl::StatusOr<std::shared_ptr<Database::Impl>> OpenDatabase(const std::filesystem::path& directory,
                                                              const Options& options) {
   KEEL_ASSIGN_OR_RETURN(const Options checked, ValidateOptions(options));
-  return Opener(directory, checked).Open();
+  {
+    Opener opener(directory, checked, recovery::Order::kKeys);
+    auto database = opener.Open();
+    if (!absl::IsResourceExhausted(database.status()) || !opener.reordered()) return database;
+  }
+  // Trees that come to be in another order can be larger. What fitted once must fit again: nothing that a repeat needs
+  // has changed (R12).
+  return Opener(directory, checked, recovery::Order::kLog).Open();
 }
 
 absl::StatusOr<RecoveryReport> DryRunRecovery(const std::filesystem::path& directory,
                                               const Options& options) {
   KEEL_ASSIGN_OR_RETURN(const Options checked, ValidateOptions(options));
-  return Opener(directory, checked).DryRun();
+  return Opener(directory, checked, recovery::Order::kLog).DryRun();
 }
 
 }  // namespace keel::engine
