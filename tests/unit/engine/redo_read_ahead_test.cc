@@ -2,11 +2,13 @@
 
 #include <keel/bulk_loader.h>
 
+#include <mutex>
 #include <random>
 #include <set>
 #include <string>
 #include <thread>
 
+#include "pager/page_loader.h"
 #include "tests/unit/engine/failing_disk.h"
 
 namespace keel::testing {
@@ -121,6 +123,25 @@ TEST_F(RedoReadAheadTest, ReadsThatFailOnceHarmNothing) {
   });
   Open();
   killed_->set_fault(nullptr);
+  ExpectAllThere();
+}
+
+// D2: what fails half way is taken back, and repeated in the order of the log.
+TEST_F(RedoReadAheadTest, ABatchThatFailsHalfWayIsRepeatedOneByOne) {
+  options_.background = Background::kManual;
+  int leaves = 0;
+  int failures = 0;
+  uint64_t bad = 0;
+  WatchReads([&](const Call& call) {
+    if (call.offset < kMostlyLeaves) return absl::OkStatus();
+    if (++leaves == 50) bad = call.offset;
+    const bool fails = call.offset == bad && failures < pager::kReadAttempts;
+    if (fails) ++failures;
+    return fails ? absl::UnavailableError("injected failure") : absl::OkStatus();
+  });
+  Open();
+  killed_->set_fault(nullptr);
+  EXPECT_EQ(failures, pager::kReadAttempts);
   ExpectAllThere();
 }
 
