@@ -458,8 +458,6 @@ TEST_F(IoFailureTest, G5_DeletesGoOnWhereTheLogCannotGrow) {
 // What opening a database that was closed costs: none of it is there twice, and it grows with nothing but the number of
 // log segments.
 TEST_F(IoFailureTest, OpeningAClosedDatabaseAsksTheDiskForLittle) {
-  options_.log_segment_bytes = uint64_t{64} << 10;
-  Open();
   for (int i = 0; i < 500; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("key", i), std::string(900, 'v')));
   KEEL_ASSERT_OK(db_->Close());
   db_.reset();
