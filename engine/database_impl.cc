@@ -90,6 +90,26 @@ absl::Status Database::Impl::Commit(CommitNumber number, Lsn end) {
   return absl::OkStatus();
 }
 
+// A version before and one behind: so a batch that fails can be taken back.
+absl::Status Database::Impl::ApplyTogether(std::span<const Operation> operations,
+                                           CommitNumber number, Lsn end) {
+  FinishRedo();
+  // Then each transaction has to find the pages that the one before has given back.
+  if (storage_->space->BelowReserve()) return absl::ResourceExhaustedError("short of space");
+  for (const Operation& operation : operations) {
+    absl::Status status = applier_.Apply(operation);
+    if (status.ok()) continue;
+    RestoreWorking();
+    return status;
+  }
+  working_number_ = number;
+  working_lsn_ = end;
+  redone_ = 1;
+  ++redo_batches_;
+  FinishRedo();
+  return absl::OkStatus();
+}
+
 void Database::Impl::FinishRedo() {
   if (redone_ == 0) return;
   redone_ = 0;

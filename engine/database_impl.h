@@ -80,6 +80,10 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // RedoTarget: repeats the log. Versions are published in batches, since nobody looks yet.
   absl::Status Apply(const recovery::Operation& operation) override;
   absl::Status Commit(CommitNumber number, Lsn end) override;
+  absl::Status ApplyTogether(std::span<const recovery::Operation> operations, CommitNumber number,
+                             Lsn end) override;
+  // That ApplyTogether has taken.
+  uint64_t redo_batches() const { return redo_batches_; }
   // Ends redo: what was repeated is visible.
   void FinishRedo();
   // The fresh log is there: the checkpoint that ends recovery, then commits are accepted.
@@ -432,6 +436,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   engine::Applier applier_;
   CommitNumber working_number_;
   Lsn working_lsn_;
+  uint64_t redo_batches_ = 0;
   uint64_t redone_ = 0;    // transactions repeated but not yet published
   bool has_puts_ = false;  // the running transaction
   // What comes of the changes that are being applied.

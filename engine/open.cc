@@ -56,13 +56,16 @@ size_t FramesOf(const Options& options) {
 // The way from a directory to a running database, one step a method.
 class Opener {
  public:
-  Opener(const std::filesystem::path& directory, const Options& options)
-      : options_(options), storage_(std::make_unique<Storage>()) {
+  Opener(const std::filesystem::path& directory, const Options& options, recovery::Order order)
+      : options_(options), order_(order), storage_(std::make_unique<Storage>()) {
     storage_->directory = directory;
   }
 
   absl::StatusOr<std::shared_ptr<Database::Impl>> Open();
   absl::StatusOr<RecoveryReport> DryRun();
+
+  // Whether redo has repeated anything in another order than the log's.
+  bool reordered() const { return reordered_; }
 
  private:
   absl::Status FindFileSystem();
@@ -82,6 +85,8 @@ class Opener {
   absl::Duration Now() const { return storage_->clock().Now(); }
 
   Options options_;
+  const recovery::Order order_;
+  bool reordered_ = false;
   // Until the database takes it; behind both stands what uses their file system.
   std::unique_ptr<Storage> storage_;
   std::shared_ptr<Database::Impl> database_;
@@ -299,7 +304,9 @@ absl::Status Opener::Redo() {
     read_ahead.Start(*log_, checkpoint->state, FramesOf(options_) / 2);
   }
   const absl::StatusOr<recovery::RedoResult> redone =
-      recovery::Redo(*log_, *analysis_, *database_, progress);
+      recovery::Redo(*log_, *analysis_, *database_,
+                     {.order = order_, .batch_bytes = options_.memory_bytes / kShares}, progress);
+  reordered_ = database_->redo_batches() > 0;
   if (!redone.ok()) return MoreMemory(redone.status());
   database_->FinishRedo();
   report_.transactions_replayed = redone->transactions;
@@ -314,7 +321,8 @@ absl::Status Opener::BeginLog() {
   const Lsn old_end = log_->end().lsn;
   // Unless it was closed cleanly the old log is needed, empty or not, until the checkpoint is durable.
   const bool old_log_matters = !storage.superblock.chosen.clean;
-  log_.reset();  // its locks on the segments are the writer's from here on
+  std::optional<std::vector<wal::SegmentFile>> segments = log_->TakeFiles();
+  log_.reset();
   const wal::LogIdentity identity{storage.superblock.chosen.database, storage.incarnation,
                                   storage.file_system->random().Next64()};
   wal::LogWriterOptions writer;
@@ -328,7 +336,7 @@ absl::Status Opener::BeginLog() {
   KEEL_ASSIGN_OR_RETURN(
       std::unique_ptr<wal::LogWriter> log,
       wal::LogWriter::Create(storage.file_system, storage.log_directory(), identity, floor,
-                             old_log_matters ? old_start : floor, writer));
+                             old_log_matters ? old_start : floor, writer, std::move(segments)));
   return database_->Start(std::move(log), &report_);
 }
 
@@ -368,13 +376,20 @@ absl::StatusOr<RecoveryReport> Opener::DryRun() {
 absl::StatusOr<std::shared_ptr<Database::Impl>> OpenDatabase(const std::filesystem::path& directory,
                                                              const Options& options) {
   KEEL_ASSIGN_OR_RETURN(const Options checked, ValidateOptions(options));
-  return Opener(directory, checked).Open();
+  {
+    Opener opener(directory, checked, recovery::Order::kKeys);
+    auto database = opener.Open();
+    if (!absl::IsResourceExhausted(database.status()) || !opener.reordered()) return database;
+  }
+  // Trees that come to be in another order can be larger. What fitted once must fit again: nothing that a repeat needs
+  // has changed (R12).
+  return Opener(directory, checked, recovery::Order::kLog).Open();
 }
 
 absl::StatusOr<RecoveryReport> DryRunRecovery(const std::filesystem::path& directory,
                                               const Options& options) {
   KEEL_ASSIGN_OR_RETURN(const Options checked, ValidateOptions(options));
-  return Opener(directory, checked).DryRun();
+  return Opener(directory, checked, recovery::Order::kLog).DryRun();
 }
 
 }  // namespace keel::engine

@@ -4,6 +4,7 @@
 #include <optional>
 #include <system_error>
 
+#include "base/aligned_buffer.h"
 #include "btree/node_view.h"
 #include "btree/path.h"
 #include "recovery/operations.h"
@@ -17,11 +18,16 @@ namespace {
 constexpr size_t kThreads = 16;
 // Fewer leaves are not worth the threads.
 constexpr size_t kLeavesMin = 64;
+// Of one read, in pages of the file; and how far apart leaves are that are worth reading what lies between them.
+constexpr size_t kRunPagesMax = 64;
+constexpr uint64_t kNearPages = 4;
+// All reads together set aside at most this part of the frames: redo needs some too.
+constexpr size_t kShareOfFrames = 8;
 
 }  // namespace
 
 RedoReadAhead::~RedoReadAhead() {
-  next_.store(wants_.size());
+  next_.store(runs_.size());
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -29,14 +35,26 @@ void RedoReadAhead::Start(wal::LogReader& log, const TreeState& checkpoint, size
   Leaves leaves;
   Collect(log, checkpoint, leaves_max, &leaves);
   if (leaves.size() < kLeavesMin) return;
-  wants_.reserve(leaves.size());
   for (const auto& [id, want] : leaves) wants_.push_back(want);
-  std::ranges::sort(wants_, {},
-                    [](const pager::PageWant& want) { return want.reference.id.value; });
+  Divide();
   try {
     for (size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { ReadSome(); });
   } catch (const std::system_error&) {
     // The system gives no more threads: those that there are read, or redo alone (A1).
+  }
+}
+
+void RedoReadAhead::Divide() {
+  const auto id_of = [](const pager::PageWant& want) { return want.reference.id.value; };
+  std::ranges::sort(wants_, {}, id_of);
+  run_pages_ = std::clamp<size_t>(cache_.frames() / kShareOfFrames / kThreads, 1, kRunPagesMax);
+  for (size_t begin = 0, end = 0; begin < wants_.size(); begin = end) {
+    const uint64_t first = id_of(wants_[begin]);
+    for (end = begin + 1; end < wants_.size(); ++end) {
+      const uint64_t id = id_of(wants_[end]);
+      if (id - id_of(wants_[end - 1]) > kNearPages || id - first >= run_pages_) break;
+    }
+    runs_.push_back(std::span(wants_).subspan(begin, end - begin));
   }
 }
 
@@ -74,8 +92,10 @@ void RedoReadAhead::Note(const TreeState& checkpoint, KeyspaceId keyspace, std::
 }
 
 void RedoReadAhead::ReadSome() {
-  for (size_t i = next_.fetch_add(1); i < wants_.size(); i = next_.fetch_add(1)) {
-    cache_.Pin(wants_[i]).IgnoreError();
+  AlignedBuffer buffer = AlignedBuffer::Allocate(run_pages_ * cache_.page_bytes());
+  if (buffer.empty()) return;
+  for (size_t i = next_.fetch_add(1); i < runs_.size(); i = next_.fetch_add(1)) {
+    cache_.LoadRun(runs_[i], buffer.span());
   }
 }
 

@@ -3,7 +3,7 @@
 // Redo repeats operations one by one, and each key that it has not met before costs a read: one after the other they
 // take far longer than the device needs for them together. So the keys of the log are looked up in the checkpoint's
 // trees, of which only the internal pages are read for it, and the leaves found are read in the order of the file,
-// while redo goes on.
+// while redo goes on. Those that lie near each other are read with one read, since each costs more than its few bytes.
 //
 //   A1  It is a guess, and nothing depends on it: what it cannot read, or does not find, redo meets itself.
 //   A2  No page of the checkpoint is used again before the open's own checkpoint, so that it may read them all along;
@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
@@ -41,18 +42,23 @@ class RedoReadAhead {
 
   // Leaves that were found; for tests.
   size_t leaves() const { return wants_.size(); }
+  size_t runs() const { return runs_.size(); }
 
  private:
   using Leaves = std::unordered_map<uint64_t, pager::PageWant>;  // by page id
 
   void Collect(wal::LogReader& log, const TreeState& checkpoint, size_t leaves_max, Leaves* leaves);
+  // Makes runs of what was found.
+  void Divide();
   void Note(const TreeState& checkpoint, KeyspaceId keyspace, std::string_view key, Leaves* leaves);
   void ReadSome();
 
   CachePages pages_;
   pager::PageCache& cache_;
-  std::vector<pager::PageWant> wants_;
-  std::atomic<size_t> next_ = 0;
+  std::vector<pager::PageWant> wants_;                  // in the order of the file
+  std::vector<std::span<const pager::PageWant>> runs_;  // of them; each is one read
+  size_t run_pages_ = 1;          // from the first leaf of a run to its last, at most
+  std::atomic<size_t> next_ = 0;  // of the runs
   std::vector<std::thread> threads_;
 };
 

@@ -45,20 +45,25 @@ absl::Status CheckRegular(int fd, const std::filesystem::path& path) {
                     path.native(), KindName(info.st_mode));
 }
 
+struct DirectAccess {
+  uint32_t alignment = kUsualAlignment;
+  bool stated = false;  // by the file system, for this file
+};
+
 // What offsets, lengths and addresses of direct transfers must be multiples of; kNotDirect: the
 // file system says that there are none.
-uint32_t DirectAlignment(int fd) {
+DirectAccess FindDirectAccess(int fd) {
 #ifdef STATX_DIOALIGN
   struct statx info = {};
   if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &info) == 0 &&
       (info.stx_mask & STATX_DIOALIGN) != 0) {
     const uint32_t alignment = std::max(info.stx_dio_mem_align, info.stx_dio_offset_align);
-    return alignment == 0 ? kNotDirect : alignment;
+    return {alignment == 0 ? kNotDirect : alignment, true};
   }
 #else
   (void)fd;
 #endif
-  return kUsualAlignment;
+  return {};
 }
 
 bool CanReadDirectly(int fd, uint32_t alignment) {
@@ -70,10 +75,13 @@ bool CanReadDirectly(int fd, uint32_t alignment) {
 
 // The alignment to keep to from now on; kNotDirect if the cache cannot be bypassed.
 uint32_t TurnOnDirect(int fd, int flags) {
-  const uint32_t alignment = DirectAlignment(fd);
+  const DirectAccess access = FindDirectAccess(fd);
+  const uint32_t alignment = access.alignment;
   if (alignment == kNotDirect || alignment > AlignedBuffer::kAlignment) return kNotDirect;
   if (fcntl(fd, F_SETFL, flags | O_DIRECT) != 0) return kNotDirect;
-  if ((fcntl(fd, F_GETFL) & O_DIRECT) != 0 && CanReadDirectly(fd, alignment)) return alignment;
+  const bool on = (fcntl(fd, F_GETFL) & O_DIRECT) != 0;
+  // What the file system says of this very file needs no trial, which a database of many files would make for each.
+  if (on && (access.stated || CanReadDirectly(fd, alignment))) return alignment;
   fcntl(fd, F_SETFL, flags);
   return kNotDirect;
 }

@@ -66,6 +66,10 @@ Frame* FramePool::Take() {
   Frame* frame = nullptr;
   if (free_.empty()) {
     frame = &frames_[fresh_++];
+    if (fresh_ << page_shift_ == MemoryMap::kHugeBytes) {
+      memory_.MakeHuge(0, MemoryMap::kHugeBytes);
+      memory_.MakeHuge(budget_bytes(), size_ * sizeof(Frame));
+    }
   } else {
     frame = free_.back();
     free_.pop_back();

@@ -15,9 +15,15 @@ class MemoryMap {
  public:
   enum class Pages { kSmall, kHuge };
 
+  // Of a huge page.
+  static constexpr size_t kHugeBytes = size_t{2} << 20;
+
   // Reserves address space for `bytes`; aligned to 2 MiB and in huge pages where the system has
   // them, if asked for. Of them the last `kept_bytes` are what a forked child gets a copy of; the
   // others are zeros there. ResourceExhausted if the system refuses.
+  //
+  // The first 2 MiB, and the last `kept_bytes`, are in small pages until MakeHuge: to fill a huge page with zeros takes
+  // as long as reading a dozen pages, and whoever opens a database for a few of them needs no more.
   static absl::StatusOr<MemoryMap> Reserve(size_t bytes, Pages pages, size_t kept_bytes = 0);
 
   MemoryMap() = default;
@@ -29,6 +35,9 @@ class MemoryMap {
   ~MemoryMap();
 
   std::byte* data() const { return data_; }
+
+  // Puts what there is in whole huge pages of these bytes into huge pages. Their contents stay, for everybody.
+  void MakeHuge(size_t offset, size_t bytes) const;
 
  private:
   void Swap(MemoryMap& other) noexcept {

@@ -121,6 +121,10 @@ class PageCache {
   // `take` waits for nobody.
   using TakePage = PageLoader::TakePage;
   void PinTogether(std::span<const PageWant> wants, TakePage take);
+  // Reads ahead (page_loader.h).
+  void LoadRun(std::span<const PageWant> wants, std::span<std::byte> buffer) {
+    loader_.LoadRun(wants, buffer);
+  }
   // A part of the frames, so that several threads can do so and leave room for others.
   size_t PinnedTogetherMax() const;
   // The same without I/O: an empty handle if it is not in memory. Inside a guard or outside.

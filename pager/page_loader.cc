@@ -2,6 +2,7 @@
 
 #include <absl/time/time.h>
 
+#include <cstring>
 #include <utility>
 
 #include "base/check.h"
@@ -168,6 +169,30 @@ void PageLoader::LoadTogether(std::span<const PageWant> wants, std::unique_ptr<i
     if (one.ended) continue;
     // What went wrong is tried again by itself, as often as any other read.
     EndOne(one, ReadChecked(one.load->want, frames_.BytesOf(*one.frame)), take);
+  }
+}
+
+void PageLoader::LoadRun(std::span<const PageWant> wants, std::span<std::byte> buffer) {
+  Batch batch = BeginTogether(wants);
+  if (!batch.mine.empty()) ReadRun(batch.mine, buffer);
+}
+
+// What lies between is read along with them, and left alone.
+void PageLoader::ReadRun(std::span<Mine> mine, std::span<std::byte> buffer) {
+  const uint64_t first = mine.front().load->want.reference.id.value;
+  const uint64_t count = mine.back().load->want.reference.id.value - first + 1;
+  const std::span<std::byte> run = buffer.first(count * options_.page_bytes);
+  const size_t bytes = file_.Read(first * options_.page_bytes, run).value_or(0);
+  const auto let_go = [](size_t, const PageHandle&) {};
+  for (Mine& one : mine) {
+    const PageWant& want = one.load->want;
+    const uint64_t offset = (want.reference.id.value - first) * options_.page_bytes;
+    const std::span<std::byte> page = frames_.BytesOf(*one.frame);
+    const bool there = offset + page.size() <= bytes;
+    if (there) std::memcpy(page.data(), &run[offset], page.size());
+    const bool good = there && Verify(want, page).ok();
+    // What went wrong is tried again by itself, as often as any other read.
+    EndOne(one, good ? absl::OkStatus() : ReadChecked(want, page), let_go);
   }
 }
 

@@ -74,6 +74,10 @@ class PageLoader {
   void LoadTogether(std::span<const PageWant> wants, std::unique_ptr<io::IoQueue>& queue,
                     TakePage take);
 
+  // Reads those that are missing, all with one read into `buffer`, and keeps none pinned. What cannot be had so is left
+  // to Load. REQUIRES: ascending ids that lie within as many pages as the buffer holds; no guard.
+  void LoadRun(std::span<const PageWant> wants, std::span<std::byte> buffer);
+
   // DataLoss, saying what was expected and what was found, unless `bytes` is the page that is
   // wanted.
   absl::Status Compare(const PageWant& want, const std::byte* bytes) const;
@@ -109,6 +113,7 @@ class PageLoader {
   absl::Status SubmitAll(std::span<const Mine> mine, io::IoQueue& queue);
   // Ends those that the queue reads well.
   absl::Status ReapAll(std::span<Mine> mine, io::IoQueue& queue, TakePage take);
+  void ReadRun(std::span<Mine> mine, std::span<std::byte> buffer);
   // Ends one whose page is in its frame, or could not be read.
   void EndOne(Mine& one, const absl::Status& read, TakePage take);
   // Ends a load: what was read is linked, and those who wait get it, or the error.

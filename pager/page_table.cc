@@ -7,6 +7,13 @@
 
 namespace keel::pager {
 
+namespace {
+
+// With more the words of the pages that all lookups pass lie so far apart that small pages would be felt.
+constexpr size_t kChunksInSmallPages = 256;
+
+}  // namespace
+
 static_assert(sizeof(std::atomic<uint64_t>) == sizeof(uint64_t));
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 static_assert(sizeof(PageTable::Chunk) == 512);
@@ -93,6 +100,7 @@ PageTable::Chunk* PageTable::TakeChunk() {
   // Each chunk in use has a frame of its own: one linked in it, or the one whose unlinking emptied
   // it, which is freed after the chunk.
   KEEL_CHECK(fresh_ < memory_.chunks_max);
+  if (fresh_ == kChunksInSmallPages) memory_.chunks.MakeHuge(0, MemoryMap::kHugeBytes);
   return &chunks_[fresh_++];
 }
 

@@ -1,6 +1,11 @@
 #include "recovery/redo.h"
 
+#include <algorithm>
+#include <deque>
 #include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "base/status.h"
 #include "recovery/record_table.h"
@@ -11,13 +16,83 @@ namespace {
 
 constexpr uint64_t kProgressBytes = uint64_t{1} << 20;
 
+// Transactions to be repeated together (D1).
+class Batch {
+ public:
+  struct Transaction {
+    std::string payload;
+    CommitNumber number;
+    Lsn end;
+  };
+
+  // False, and nothing is taken: it is not all puts and deletes.
+  bool Add(std::string_view payload, CommitNumber number, Lsn end) {
+    transactions_.push_back({std::string(payload), number, end});
+    const size_t before = operations_.size();
+    std::string_view rest = transactions_.back().payload;
+    while (!rest.empty()) {
+      const std::optional<Operation> operation = DecodeOperation(&rest);
+      if (!operation || !OfOneKey(*operation)) {
+        operations_.resize(before);
+        transactions_.pop_back();
+        return false;
+      }
+      operations_.push_back(*operation);
+    }
+    bytes_ +=
+        payload.size() + sizeof(Transaction) + (operations_.size() - before) * sizeof(Operation);
+    return true;
+  }
+
+  // Of each key the last operation, in the order of keys. Forgets the order in the log.
+  std::span<const Operation> Sort() {
+    const auto key_of = [](const Operation& operation) {
+      return std::tuple(operation.keyspace.value, operation.key);
+    };
+    std::ranges::stable_sort(operations_, {}, key_of);
+    size_t kept = 0;
+    for (size_t i = 0; i < operations_.size(); ++i) {
+      const bool last =
+          i + 1 == operations_.size() || key_of(operations_[i]) != key_of(operations_[i + 1]);
+      if (last) operations_[kept++] = operations_[i];
+    }
+    operations_.resize(kept);
+    return operations_;
+  }
+
+  void Clear() {
+    transactions_.clear();
+    operations_.clear();
+    bytes_ = 0;
+  }
+
+  const std::deque<Transaction>& transactions() const { return transactions_; }
+  size_t operations() const { return operations_.size(); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  static bool OfOneKey(const Operation& operation) {
+    return operation.kind == OperationKind::kPut || operation.kind == OperationKind::kDelete;
+  }
+
+  std::deque<Transaction> transactions_;  // stay where they are: operations look into them
+  std::vector<Operation> operations_;
+  size_t bytes_ = 0;
+};
+
 class Repeater {
  public:
-  Repeater(const Analysis& analysis, RedoTarget& target) : analysis_(analysis), target_(target) {}
+  Repeater(const Analysis& analysis, RedoTarget& target, const RedoOptions& options)
+      : analysis_(analysis), target_(target), options_(options) {}
 
   absl::Status Add(const wal::LogRecord& raw) {
     const std::optional<Record> record = DecodeRecord(raw.bytes);
     if (!record) return Damage(raw);
+    if (record->kind == RecordKind::kCommit && options_.order == Order::kKeys &&
+        batch_.Add(record->payload, record->number, raw.end)) {
+      return batch_.bytes() < options_.batch_bytes ? absl::OkStatus() : Finish();
+    }
+    KEEL_RETURN_IF_ERROR(Finish());
     switch (record->kind) {
       case RecordKind::kCommit:
         KEEL_RETURN_IF_ERROR(Apply(raw, record->payload));
@@ -36,6 +111,15 @@ class Repeater {
     return Damage(raw);
   }
 
+  // Repeats what is gathered.
+  absl::Status Finish() {
+    absl::Status status = RepeatTogether();
+    if (!status.ok()) status = RepeatOneByOne();
+    batch_.Clear();
+    return status;
+  }
+
+  bool gathering() const { return !batch_.transactions().empty(); }
   const RedoResult& result() const { return result_; }
 
  private:
@@ -54,6 +138,30 @@ class Repeater {
     return MakeStatus(absl::StatusCode::kDataLoss,
                       "log: record that ends at LSN %d contradicts the database (%s)",
                       raw.end.value, MessageOf(status));
+  }
+
+  absl::Status RepeatTogether() {
+    const auto& transactions = batch_.transactions();
+    if (transactions.empty()) return absl::OkStatus();
+    // Alone it would not be faster.
+    if (transactions.size() == 1) return absl::CancelledError();
+    const size_t operations = batch_.operations();
+    KEEL_RETURN_IF_ERROR(
+        target_.ApplyTogether(batch_.Sort(), transactions.back().number, transactions.back().end));
+    ++result_.batches;
+    result_.transactions += transactions.size();
+    result_.operations += operations;
+    return absl::OkStatus();
+  }
+
+  absl::Status RepeatOneByOne() {
+    for (const Batch::Transaction& transaction : batch_.transactions()) {
+      wal::LogRecord raw;
+      raw.end = transaction.end;
+      KEEL_RETURN_IF_ERROR(Apply(raw, transaction.payload));
+      KEEL_RETURN_IF_ERROR(Commit(raw, transaction.number));
+    }
+    return absl::OkStatus();
   }
 
   absl::Status AddChunk(const wal::LogRecord& raw, const Record& record) {
@@ -86,6 +194,8 @@ class Repeater {
 
   const Analysis& analysis_;
   RedoTarget& target_;
+  const RedoOptions options_;
+  Batch batch_;
   OperationDecoder decoder_;
   size_t stream_ = 0;
   RedoResult result_;
@@ -94,9 +204,10 @@ class Repeater {
 }  // namespace
 
 absl::StatusOr<RedoResult> Redo(wal::LogReader& log, const Analysis& analysis, RedoTarget& target,
+                                const RedoOptions& options,
                                 absl::FunctionRef<void(uint64_t bytes_done)> progress) {
   KEEL_RETURN_IF_ERROR(log.Rewind());
-  Repeater repeater(analysis, target);
+  Repeater repeater(analysis, target, options);
   wal::LogRecord record;
   uint64_t done = 0;
   uint64_t reported = 0;
@@ -105,11 +216,13 @@ absl::StatusOr<RedoResult> Redo(wal::LogReader& log, const Analysis& analysis, R
     if (!more) break;
     KEEL_RETURN_IF_ERROR(repeater.Add(record));
     done += record.bytes.size();
-    if (done - reported >= kProgressBytes) {
+    if (done - reported >= kProgressBytes && !repeater.gathering()) {
       progress(done);
       reported = done;
     }
   }
+  KEEL_RETURN_IF_ERROR(repeater.Finish());
+  if (done - reported >= kProgressBytes) progress(done);
   return repeater.result();
 }
 

@@ -29,7 +29,7 @@ struct FlushProbeOptions {
   uint64_t block_bytes = 4096;
   bool linked_requests = false;  // try them too
   absl::Duration time_limit =
-      absl::Microseconds(1500);  // no third round behind it, and no later one
+      absl::Microseconds(700);  // no third round behind it, and no later one
   absl::Duration time_limit_of_one = absl::Milliseconds(5);  // no second one behind this
 };
 

@@ -16,8 +16,8 @@ constexpr int kReadAttempts = 3;
 
 class LogReaderImpl final : public LogReader {
  public:
-  LogReaderImpl(std::vector<SegmentFile> segments, const LogStart& start)
-      : segments_(std::move(segments)), start_(start) {}
+  LogReaderImpl(std::vector<SegmentFile> segments, bool has_directory, const LogStart& start)
+      : segments_(std::move(segments)), has_directory_(has_directory), start_(start) {}
 
   absl::Status Survey(const DatabaseId& database, const LogReaderOptions& options) {
     LogSurvey survey(&segments_, database, start_, options);
@@ -48,6 +48,13 @@ class LogReaderImpl final : public LogReader {
     records_ = RecordWalker();
     chain_ = start_.chain;
     return absl::OkStatus();
+  }
+
+  std::optional<std::vector<SegmentFile>> TakeFiles() override {
+    scanner_.reset();
+    log_.clear();
+    if (!has_directory_) return std::nullopt;
+    return std::move(segments_);
   }
 
  private:
@@ -91,6 +98,7 @@ class LogReaderImpl final : public LogReader {
   }
 
   std::vector<SegmentFile> segments_;
+  const bool has_directory_;
   const LogStart start_;
   std::vector<FrameRun> log_;
   LogEnd end_;
@@ -114,7 +122,8 @@ absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Open(io::FileSystem* file_
   access.lock = options.lock;
   access.lock_timeout = options.lock_timeout;
   absl::StatusOr<std::vector<SegmentFile>> segments = OpenSegments(file_system, directory, access);
-  if (absl::IsNotFound(segments.status())) {
+  const bool has_directory = !absl::IsNotFound(segments.status());
+  if (!has_directory) {
     if (!options.clean) {
       return MakeStatus(absl::StatusCode::kDataLoss, "%s: the log is missing: %s",
                         directory.string(), MessageOf(segments.status()));
@@ -122,7 +131,7 @@ absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Open(io::FileSystem* file_
     segments = std::vector<SegmentFile>();
   }
   KEEL_RETURN_IF_ERROR(segments.status());
-  auto reader = std::make_unique<LogReaderImpl>(*std::move(segments), start);
+  auto reader = std::make_unique<LogReaderImpl>(*std::move(segments), has_directory, start);
   KEEL_RETURN_IF_ERROR(reader->Survey(database, options));
   return reader;
 }

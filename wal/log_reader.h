@@ -13,10 +13,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "io/file_system.h"
 #include "wal/log_types.h"
+#include "wal/segment.h"
 
 namespace keel::wal {
 
@@ -55,7 +58,7 @@ class LogReader {
   // of R11. DataLoss, naming file, position and lost range: acknowledged records are damaged or a newer
   // superblock was lost, or no segment holds the start. The rules stand in wal/log_survey.h. A missing
   // directory is legal only with `clean`. The segments stay open and locked as long as the reader
-  // lives; it has to go before a LogWriter is created.
+  // lives; it has to go, or to give them away, before a LogWriter is created.
   static absl::StatusOr<std::unique_ptr<LogReader>> Open(io::FileSystem* file_system,
                                                          std::filesystem::path directory,
                                                          const DatabaseId& database,
@@ -69,6 +72,11 @@ class LogReader {
   virtual absl::StatusOr<bool> Next(LogRecord* record) = 0;
   // Begins again at the start.
   virtual absl::Status Rewind() = 0;
+
+  // The segments, open and locked, for the LogWriter that goes on in this directory: so nobody else can come in
+  // between, and what was read at open need not be read again. Nothing if there was no directory. Only end() may be
+  // called afterwards.
+  virtual std::optional<std::vector<SegmentFile>> TakeFiles() = 0;
 };
 
 // Whether any segment in `directory` holds a valid frame, of whatever log or database: then a database

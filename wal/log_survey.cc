@@ -62,6 +62,7 @@ absl::Status LogSurvey::SearchFile(size_t index) {
   FoundFrame frame;
   if (options_.clean) {
     const uint64_t first = segment.has_header() ? segment.header.block_bytes : kLogBlockBytes;
+    if (!MayProveLoss(segment, first)) return absl::OkStatus();
     KEEL_ASSIGN_OR_RETURN(const std::string_view problem, scanner.At(first, &frame));
     return problem.empty() ? NoteFrame(index, frame) : absl::OkStatus();
   }
@@ -72,6 +73,15 @@ absl::Status LogSurvey::SearchFile(size_t index) {
   }
   for (const uint64_t offset : scanner.unreadable()) unreadable_.push_back({index, offset});
   return absl::OkStatus();
+}
+
+// Of an empty log a frame can tell only of a newer superblock (E4). One that does not even claim to is not read.
+bool LogSurvey::MayProveLoss(const SegmentFile& segment, uint64_t offset) const {
+  return std::ranges::any_of(segment.claims, [&](const FrameClaim& claim) {
+    return claim.offset == offset && claim.header.database() == database_ &&
+           (claim.header.generation > options_.generation.value ||
+            claim.header.incarnation > options_.incarnation);
+  });
 }
 
 absl::Status LogSurvey::NoteHeader(const SegmentFile& segment) {

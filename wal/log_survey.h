@@ -82,6 +82,7 @@ class LogSurvey {
 
   absl::Status Search();
   absl::Status SearchFile(size_t index);
+  bool MayProveLoss(const SegmentFile& segment, uint64_t offset) const;
   absl::Status NoteHeader(const SegmentFile& segment);
   absl::Status NoteFrame(size_t index, const FoundFrame& frame);
   void NoteOrigin(const std::string& place, uint64_t generation, uint64_t incarnation);

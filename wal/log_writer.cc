@@ -273,15 +273,17 @@ LogStats LogWriterImpl::stats() const {
   return stats;
 }
 
-absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Create(io::FileSystem* file_system,
-                                                             std::filesystem::path directory,
-                                                             const LogIdentity& identity, Lsn floor,
-                                                             Lsn keep_from,
-                                                             const LogWriterOptions& options) {
+absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Create(
+    io::FileSystem* file_system, std::filesystem::path directory, const LogIdentity& identity,
+    Lsn floor, Lsn keep_from, const LogWriterOptions& options,
+    std::optional<std::vector<SegmentFile>> files) {
   const SegmentPoolOptions pool_options = PoolOptions(identity.database, options);
-  KEEL_ASSIGN_OR_RETURN(
-      std::unique_ptr<SegmentPool> pool,
-      SegmentPool::Open(file_system, std::move(directory), keep_from, pool_options));
+  if (!files.has_value()) {
+    KEEL_ASSIGN_OR_RETURN(files, OpenSegments(file_system, directory, pool_options.access));
+  }
+  KEEL_ASSIGN_OR_RETURN(std::unique_ptr<SegmentPool> pool,
+                        SegmentPool::Open(file_system, std::move(directory), *std::move(files),
+                                          keep_from, pool_options));
   const LogGeometry geometry = ChooseGeometry(options, pool->smallest_bytes());
   const uint64_t beyond = std::max(pool->end_at_open(), floor).value + 1;
   KEEL_ASSIGN_OR_RETURN(Segment* const segment, pool->Take());

@@ -24,10 +24,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "io/file_system.h"
 #include "wal/log_types.h"
+#include "wal/segment.h"
 
 namespace keel::wal {
 
@@ -64,12 +67,12 @@ class LogWriter {
   // there can ever have held, takes or makes a segment that does not hold [keep_from, ...) of the
   // old log, writes and syncs its header, and makes spare segments. Nothing of the old log at or
   // above `keep_from` is touched until Release() passes it. `floor` is a further lower bound for the
-  // start (the superblock's). `identity.salt` must be new.
-  static absl::StatusOr<std::unique_ptr<LogWriter>> Create(io::FileSystem* file_system,
-                                                           std::filesystem::path directory,
-                                                           const LogIdentity& identity, Lsn floor,
-                                                           Lsn keep_from,
-                                                           const LogWriterOptions& options);
+  // start (the superblock's). `identity.salt` must be new. `files`: the segments, from LogReader::TakeFiles; without
+  // they are opened here.
+  static absl::StatusOr<std::unique_ptr<LogWriter>> Create(
+      io::FileSystem* file_system, std::filesystem::path directory, const LogIdentity& identity,
+      Lsn floor, Lsn keep_from, const LogWriterOptions& options,
+      std::optional<std::vector<SegmentFile>> files = std::nullopt);
   virtual ~LogWriter() = default;
 
   // Where this log begins: goes into the superblock of the checkpoint that ends recovery.

@@ -37,15 +37,92 @@ absl::StatusOr<std::unique_ptr<io::File>> OpenLocked(io::FileSystem* file_system
   return file;
 }
 
-absl::Status ReadHeader(SegmentFile* segment) {
-  if (segment->bytes < kLogBlockBytes) {
+// Heads read at a time.
+constexpr size_t kHeadsMax = 16;
+
+// Whole blocks only: what a file has besides belongs to nothing.
+size_t HeadBytes(const SegmentFile& segment) {
+  const uint64_t whole = segment.bytes / kLogBlockBytes * kLogBlockBytes;
+  return static_cast<size_t>(std::min<uint64_t>(whole, kSegmentHeadBytes));
+}
+
+void DecodeHead(std::span<const std::byte> head, SegmentFile* segment) {
+  segment->header_problem = LoadSegmentHeader(head.first(kLogBlockBytes), &segment->header);
+  const uint64_t size =
+      std::min(segment->bytes, kSegmentBytesMax) / kLogBlockBytes * kLogBlockBytes;
+  for (uint64_t offset = kLogBlockBytes; offset < head.size(); offset += kLogBlockBytes) {
+    const FrameHeader header = LoadFrameHeader(head.subspan(offset, kLogBlockBytes));
+    if (!FrameHeaderProblem(header, offset, size - offset).empty()) continue;
+    segment->claims.push_back({offset, header});
+  }
+}
+
+absl::Status ReadHeadAlone(SegmentFile* segment) {
+  const size_t bytes = HeadBytes(*segment);
+  if (bytes == 0) {
     segment->header_problem = "shorter than a header";
     return absl::OkStatus();
   }
-  BlockWindow window(segment->file.get(), kLogBlockBytes);
-  KEEL_ASSIGN_OR_RETURN(const auto block, window.Get(0, kLogBlockBytes));
-  segment->header_problem = LoadSegmentHeader(block, &segment->header);
-  if (!window.unreadable().empty()) segment->header_problem = "segment header: unreadable block";
+  BlockWindow window(segment->file.get(), bytes);
+  KEEL_ASSIGN_OR_RETURN(const auto head, window.Get(0, bytes));
+  DecodeHead(head, segment);
+  const std::vector<uint64_t>& unreadable = window.unreadable();
+  if (!unreadable.empty() && unreadable.front() == 0) {
+    segment->header_problem = "segment header: unreadable block";
+  }
+  return absl::OkStatus();
+}
+
+// Reads the heads of some side by side into `buffer`; those that come whole are decoded. Which these are. A queue that
+// failed is destroyed, which waits for what may still be written into the buffer.
+std::vector<bool> ReadTogether(std::unique_ptr<io::IoQueue>& queue, std::span<std::byte> buffer,
+                               std::span<SegmentFile> segments) {
+  std::vector<bool> done(segments.size());
+  std::vector<io::IoRequest> requests;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    if (HeadBytes(segments[i]) == 0) continue;
+    requests.push_back({.kind = io::IoRequest::Kind::kRead,
+                        .file = segments[i].file.get(),
+                        .offset = 0,
+                        .data = buffer.data() + i * kSegmentHeadBytes,
+                        .length = HeadBytes(segments[i]),
+                        .tag = i});
+  }
+  std::vector<io::IoCompletion> completions;
+  absl::Status status = queue->Submit(requests);
+  if (status.ok()) status = queue->Wait(requests.size(), &completions);
+  if (!status.ok()) {
+    queue.reset();
+    return done;
+  }
+  for (const io::IoCompletion& completion : completions) {
+    SegmentFile& segment = segments[completion.tag];
+    if (!completion.status.ok() || completion.bytes != HeadBytes(segment)) continue;
+    DecodeHead(buffer.subspan(completion.tag * kSegmentHeadBytes, completion.bytes), &segment);
+    done[completion.tag] = true;
+  }
+  return done;
+}
+
+// What cannot be read together is read alone, with the retries of any other read.
+absl::Status ReadHeads(io::FileSystem* file_system, std::span<SegmentFile> segments) {
+  const size_t together = std::min(segments.size(), kHeadsMax);
+  AlignedBuffer buffer;
+  std::unique_ptr<io::IoQueue> queue;
+  if (together > 1) {
+    buffer = AlignedBuffer::Allocate(together * kSegmentHeadBytes);
+    auto made = file_system->NewQueue(together);
+    if (made.ok() && !buffer.empty()) queue = *std::move(made);
+  }
+  for (size_t begin = 0; begin < segments.size(); begin += kHeadsMax) {
+    const std::span<SegmentFile> some =
+        segments.subspan(begin, std::min(kHeadsMax, segments.size() - begin));
+    std::vector<bool> done(some.size());
+    if (queue != nullptr) done = ReadTogether(queue, buffer.span(), some);
+    for (size_t i = 0; i < some.size(); ++i) {
+      if (!done[i]) KEEL_RETURN_IF_ERROR(ReadHeadAlone(&some[i]));
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -116,10 +193,10 @@ absl::StatusOr<std::vector<SegmentFile>> OpenSegments(io::FileSystem* file_syste
     KEEL_ASSIGN_OR_RETURN(segment.file,
                           OpenLocked(file_system, directory / name, access, /*create=*/false));
     KEEL_ASSIGN_OR_RETURN(segment.bytes, segment.file->Size());
-    KEEL_RETURN_IF_ERROR(ReadHeader(&segment));
     segments.push_back(std::move(segment));
   }
   std::ranges::sort(segments, {}, &SegmentFile::slot);
+  KEEL_RETURN_IF_ERROR(ReadHeads(file_system, segments));
   return segments;
 }
 

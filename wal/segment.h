@@ -43,6 +43,16 @@ struct SegmentAccess {
   absl::Duration lock_timeout = absl::ZeroDuration();
 };
 
+// Where the first frame of a segment can begin: behind the header, whose block has one of these sizes.
+inline constexpr size_t kSegmentHeadBytes = kLogBlockBytes + kLogBlockBytesMax;
+
+// What a block says of itself: a plausible frame header. It is not proven until the frame is read whole; but a frame
+// whose header says nothing that matters need not be.
+struct FrameClaim {
+  uint64_t offset = 0;
+  FrameHeader header;
+};
+
 // A segment file, open and locked.
 struct SegmentFile {
   uint32_t slot = 0;
@@ -50,12 +60,14 @@ struct SegmentFile {
   uint64_t bytes = 0;  // size of the file
   SegmentHeader header;
   std::string_view header_problem;  // nothing: `header` is valid
+  std::vector<FrameClaim>
+      claims;  // where the first frame can begin, as read along with the header; ascending
 
   bool has_header() const { return header_problem.empty(); }
 };
 
-// Opens, locks and reads the header of every segment in `directory`, in the order of slots. NotFound:
-// no such directory.
+// Opens, locks and reads the header and the claims of every segment in `directory`, in the order of slots; several
+// side by side. NotFound: no such directory.
 absl::StatusOr<std::vector<SegmentFile>> OpenSegments(io::FileSystem* file_system,
                                                       const std::filesystem::path& directory,
                                                       const SegmentAccess& access);

@@ -53,6 +53,14 @@ absl::StatusOr<std::unique_ptr<SegmentPool>> SegmentPool::Open(io::FileSystem* f
                                                                const SegmentPoolOptions& options) {
   KEEL_ASSIGN_OR_RETURN(std::vector<SegmentFile> files,
                         OpenSegments(file_system, directory, options.access));
+  return Open(file_system, std::move(directory), std::move(files), keep_from, options);
+}
+
+absl::StatusOr<std::unique_ptr<SegmentPool>> SegmentPool::Open(io::FileSystem* file_system,
+                                                               std::filesystem::path directory,
+                                                               std::vector<SegmentFile> files,
+                                                               Lsn keep_from,
+                                                               const SegmentPoolOptions& options) {
   std::unique_ptr<SegmentPool> pool(new SegmentPool(file_system, std::move(directory), options));
   KEEL_RETURN_IF_ERROR(pool->Adopt(std::move(files), keep_from));
   return pool;
@@ -92,7 +100,7 @@ absl::Status SegmentPool::Adopt(std::vector<SegmentFile> files, Lsn keep_from) {
 //
 // A valid header may be that of an earlier use: a crash can lose the newer header and keep the frames
 // written along with it, which a reader believes. They begin with the segment's first frame, so with
-// a valid header it is enough to look at where that can be.
+// a valid header it is enough to look at where that can be, and of these at what claims to be of a later use.
 absl::StatusOr<bool> SegmentPool::FindContents(Segment* segment) {
   SegmentFile& file = segment->file;
   FrameScanner scanner(file.file.get(), file.bytes);
@@ -102,8 +110,9 @@ absl::StatusOr<bool> SegmentPool::FindContents(Segment* segment) {
     if (file.header.segment != 0) {
       SetContents(segment, file.header.first_lsn, file.header.end(), file.header.salt);
     }
-    for (uint64_t offset = kLogBlockBytes; offset <= kLogBlockBytesMax; offset += kLogBlockBytes) {
-      KEEL_ASSIGN_OR_RETURN(const std::string_view problem, scanner.At(offset, &frame));
+    for (const FrameClaim& claim : file.claims) {
+      if (claim.header.segment <= file.header.segment) continue;
+      KEEL_ASSIGN_OR_RETURN(const std::string_view problem, scanner.At(claim.offset, &frame));
       if (problem.empty()) KEEL_RETURN_IF_ERROR(NoteContents(segment, frame));
     }
     return true;

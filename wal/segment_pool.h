@@ -63,6 +63,12 @@ class SegmentPool {
                                                            std::filesystem::path directory,
                                                            Lsn keep_from,
                                                            const SegmentPoolOptions& options);
+  // The same with files that a reader has opened with the same access, and nobody has written to since.
+  static absl::StatusOr<std::unique_ptr<SegmentPool>> Open(io::FileSystem* file_system,
+                                                           std::filesystem::path directory,
+                                                           std::vector<SegmentFile> files,
+                                                           Lsn keep_from,
+                                                           const SegmentPoolOptions& options);
 
   // Above every LSN, and the highest segment number, that any file can have held at Open (P2).
   Lsn end_at_open() const { return end_at_open_; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <random>
 #include <span>
 #include <string>
@@ -452,6 +453,38 @@ TEST_F(IoFailureTest, G5_DeletesGoOnWhereTheLogCannotGrow) {
   EXPECT_EQ(*db_->Count(), 0U);
   EXPECT_TRUE(db_->Check()->ok());
   KEEL_EXPECT_OK(db_->Close());
+}
+
+// What opening a database that was closed costs: none of it is there twice, and it grows with nothing but the number of
+// log segments.
+TEST_F(IoFailureTest, OpeningAClosedDatabaseAsksTheDiskForLittle) {
+  for (int i = 0; i < 500; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("key", i), std::string(900, 'v')));
+  KEEL_ASSERT_OK(db_->Close());
+  db_.reset();
+  disk_.TakeCalls();
+  Open();
+  std::map<std::string, int> opens;
+  std::map<std::string, int> reads;
+  std::map<std::string, int> syncs;
+  for (const Call& call : disk_.TakeCalls()) {
+    if (call.kind == Call::Kind::kOpen) ++opens[call.name];
+    if (call.kind == Call::Kind::kRead) ++reads[call.name];
+    // How often the flush methods are tried depends on their times.
+    const bool tried = call.purpose == io::SyncPurpose::kLogSegment;
+    if (call.kind == Call::Kind::kSync && !tried)
+      ++syncs[std::string(SyncPurposeName(call.purpose))];
+  }
+  for (const auto& [name, count] : opens) EXPECT_EQ(count, 1) << name;
+  // Four copies of the superblock, each twice; the catalogue; the map that the checkpoint changes.
+  EXPECT_EQ(reads["data.keel"], 10);
+  reads.erase("data.keel");
+  for (const auto& [name, count] : reads) EXPECT_EQ(count, 1) << name;
+  // The superblock's two copies one by one; the fresh log's first header; the pages and the superblock of the
+  // checkpoint, and the frame that carries its generation.
+  const std::string pages(SyncPurposeName(io::SyncPurpose::kCheckpointPages));
+  const std::string superblock(SyncPurposeName(io::SyncPurpose::kSuperblock));
+  const std::string flush(SyncPurposeName(io::SyncPurpose::kLogFlush));
+  EXPECT_EQ(syncs, (std::map<std::string, int>{{pages, 1}, {superblock, 3}, {flush, 2}}));
 }
 
 }  // namespace

@@ -2,11 +2,13 @@
 
 #include <keel/bulk_loader.h>
 
+#include <mutex>
 #include <random>
 #include <set>
 #include <string>
 #include <thread>
 
+#include "pager/page_loader.h"
 #include "tests/unit/engine/failing_disk.h"
 
 namespace keel::testing {
@@ -80,6 +82,23 @@ TEST_F(RedoReadAheadTest, SeveralThreadsRead) {
   ExpectAllThere();
 }
 
+// What lies together is read together.
+TEST_F(RedoReadAheadTest, NeighboursAreReadWithOneRead) {
+  size_t reads = 0;
+  uint64_t bytes = 0;
+  std::mutex mutex;
+  WatchReads([&](const Call& call) {
+    const std::lock_guard lock(mutex);
+    ++reads;
+    bytes += call.bytes;
+    return absl::OkStatus();
+  });
+  Open();
+  killed_->set_fault(nullptr);
+  EXPECT_GT(bytes, 8 * reads * 4096);
+  ExpectAllThere();
+}
+
 TEST_F(RedoReadAheadTest, WithoutThreadsNobodyElseReads) {
   options_.background = Background::kManual;
   WatchReads();
@@ -104,6 +123,25 @@ TEST_F(RedoReadAheadTest, ReadsThatFailOnceHarmNothing) {
   });
   Open();
   killed_->set_fault(nullptr);
+  ExpectAllThere();
+}
+
+// D2: what fails half way is taken back, and repeated in the order of the log.
+TEST_F(RedoReadAheadTest, ABatchThatFailsHalfWayIsRepeatedOneByOne) {
+  options_.background = Background::kManual;
+  int leaves = 0;
+  int failures = 0;
+  uint64_t bad = 0;
+  WatchReads([&](const Call& call) {
+    if (call.offset < kMostlyLeaves) return absl::OkStatus();
+    if (++leaves == 50) bad = call.offset;
+    const bool fails = call.offset == bad && failures < pager::kReadAttempts;
+    if (fails) ++failures;
+    return fails ? absl::UnavailableError("injected failure") : absl::OkStatus();
+  });
+  Open();
+  killed_->set_fault(nullptr);
+  EXPECT_EQ(failures, pager::kReadAttempts);
   ExpectAllThere();
 }
 

@@ -53,6 +53,23 @@ TEST_P(FramePoolTest, FramesArePagesOfTheirOwn) {
   pool_.Free(frames);
 }
 
+// The first ones are moved to a huge page when there are that many.
+TEST_P(FramePoolTest, WhatIsInTheFirstFramesStaysWhenTheyBecomeAHugePage) {
+  const size_t many = MemoryMap::kHugeBytes / GetParam() + 1;
+  FramePool pool(*FramePool::Reserve(2 * many, GetParam()), 2 * many, GetParam());
+  std::vector<Frame*> frames;
+  for (size_t i = 0; i < many; ++i) {
+    frames.push_back(pool.Take());
+    frames[i]->pins = static_cast<uint32_t>(i);
+    std::memset(pool.BytesOf(*frames[i]).data(), static_cast<int>(i % 251), GetParam());
+  }
+  for (size_t i = 0; i < many; ++i) {
+    ASSERT_EQ(frames[i]->pins.load(), i);
+    for (std::byte byte : pool.BytesOf(*frames[i]))
+      ASSERT_EQ(byte, static_cast<std::byte>(i % 251));
+  }
+}
+
 TEST_P(FramePoolTest, FramesGivenBackComeBeforeFreshOnes) {
   Frame* const first = pool_.Take();
   Frame* const second = pool_.Take();

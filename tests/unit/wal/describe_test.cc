@@ -132,9 +132,9 @@ TEST(FlushProbe, EndsEarlyWhenOneIsFarAhead) {
   size_t close = 0;
   size_t one_behind = 0;
   size_t one_ahead = 0;
-  EXPECT_EQ(Probe(40, 50, 60, "io_uring", &close), io::FlushMethod::kWriteThenSync);
-  EXPECT_EQ(Probe(55, 40, 111, "io_uring", &one_behind), io::FlushMethod::kDataSyncWrite);
-  EXPECT_EQ(Probe(100, 20, 110, "io_uring", &one_ahead), io::FlushMethod::kDataSyncWrite);
+  EXPECT_EQ(Probe(20, 25, 30, "io_uring", &close), io::FlushMethod::kWriteThenSync);
+  EXPECT_EQ(Probe(27, 20, 56, "io_uring", &one_behind), io::FlushMethod::kDataSyncWrite);
+  EXPECT_EQ(Probe(50, 10, 55, "io_uring", &one_ahead), io::FlushMethod::kDataSyncWrite);
   EXPECT_EQ(close - one_behind, 5u);
   EXPECT_EQ(close - one_ahead, 5u * 3u);
 }

@@ -3,6 +3,9 @@
 #include "wal/log_reader.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <string>
 
 #include "base/codec.h"
 #include "tests/unit/wal/log_test_util.h"
@@ -452,6 +455,63 @@ TEST(LogReader, ManyTinyAndOddFilesAreHarmless) {
     disk.Put(std::filesystem::path(kLogDirectory) / name, std::vector<std::byte>(100000));
   }
   EXPECT_EQ(ReadAll(&disk, start)->records.size(), 3u);
+}
+
+// Whoever opens a closed log, and goes on in it, opens each file once and reads its head once, however long the frames
+// are that it held; and no lock is given up in between (R6).
+TEST(LogReader, AClosedLogIsOpenedAndReadOnce) {
+  MemoryFileSystem disk;
+  LogStart start;
+  {
+    auto log = NewLog(&disk);
+    for (int i = 0; i < 40; ++i) ASSERT_TRUE(Commit(log.get(), std::string(6000, 'x')).ok());
+    start = *log->StartAt(log->end());
+  }
+  LogReaderOptions options = ReadOptions();
+  options.clean = true;
+  disk.TakeCalls();
+  auto reader = LogReader::Open(&disk, kLogDirectory, kDatabase, start, options);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  auto log = LogWriter::Create(&disk, kLogDirectory, Identity(2, 0x5a18), start.lsn, start.lsn,
+                               SmallLog(), (*reader)->TakeFiles());
+  ASSERT_TRUE(log.ok()) << log.status();
+  std::map<std::string, int> opens;
+  std::map<std::string, int> reads;
+  for (const Call& call : disk.TakeCalls()) {
+    if (call.kind == Call::Kind::kOpen) ++opens[call.name];
+    if (call.kind == Call::Kind::kRead) ++reads[call.name];
+  }
+  EXPECT_GE(opens.size(), 3U);
+  EXPECT_EQ(reads.size(), opens.size());
+  for (const auto& [name, count] : opens) EXPECT_EQ(count, 1) << name;
+  for (const auto& [name, count] : reads) EXPECT_EQ(count, 1) << name;
+  EXPECT_TRUE(Commit(log->get(), "goes on").ok());
+}
+
+// A head that cannot be read together with the others is tried again alone.
+TEST(LogReader, AHeadThatFailsOnceIsReadAgain) {
+  MemoryFileSystem disk;
+  LogStart start;
+  {
+    auto log = NewLog(&disk);
+    ASSERT_TRUE(Commit(log.get(), "a record").ok());
+    start = *log->StartAt(log->end());
+  }
+  LogReaderOptions options = ReadOptions();
+  options.clean = true;
+  std::set<std::string> failed;
+  disk.set_fault([&](const Call& call) {
+    if (call.kind != Call::Kind::kRead || !failed.insert(call.name).second) return absl::OkStatus();
+    return absl::UnavailableError("injected failure");
+  });
+  EXPECT_TRUE(ReadAll(&disk, start, options).ok());
+  EXPECT_GE(failed.size(), 3U);
+  // Where nothing helps it is no header, and nothing else.
+  disk.set_fault([](const Call& call) {
+    const bool fails = call.kind == Call::Kind::kRead && call.name == "segment-0001";
+    return fails ? absl::UnavailableError("injected failure") : absl::OkStatus();
+  });
+  EXPECT_TRUE(ReadAll(&disk, start, options).ok());
 }
 
 }  // namespace
