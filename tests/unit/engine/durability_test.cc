@@ -129,11 +129,12 @@ TEST_F(DurabilityTest, WhatWasToldToBeDurableIsNotTakenBackByClosing) {
   EXPECT_GE(db_->durable_lsn(), synced);
   const Lsn last = PutNone("b");
   bool called = false;
-  KEEL_ASSERT_OK(db_->OnDurable(last, [&](const absl::Status& status) {
+  const auto tell = [&](const absl::Status& status) {
     called = true;
     KEEL_EXPECT_OK(status);
     EXPECT_GE(db_->durable_lsn(), last);
-  }));
+  };
+  KEEL_ASSERT_OK(db_->OnDurable(last, tell));
   Fail(DataWrites(), kForever);  // no checkpoint
   EXPECT_FALSE(db_->Close().ok());
   EXPECT_TRUE(called);
