@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/latch.h"
 #include "base/status.h"
 #include "engine/shared_version.h"
 
@@ -23,7 +24,7 @@ namespace engine {
 
 absl::Status OpenSnapshots::Add(const std::shared_ptr<SharedVersion>& version, SnapshotKind kind,
                                 std::string_view label, absl::Duration now, bool bounded) {
-  absl::MutexLock lock(&mutex_);
+  const LatchLock lock(&mutex_);
   if (bounded && count_max_ != 0 && entries_.size() >= count_max_) {
     ++totals_.refused;
     return TooMany(now);
@@ -54,7 +55,7 @@ absl::Status OpenSnapshots::TooMany(absl::Duration now) const {
 }
 
 void OpenSnapshots::Remove(const SharedVersion& version) {
-  absl::MutexLock lock(&mutex_);
+  const LatchLock lock(&mutex_);
   entries_.erase(version.number_);
 }
 

@@ -126,7 +126,7 @@ void WriterLock::Hold(uint64_t owner, std::string_view label, Use use) {
 }
 
 void WriterLock::Release() {
-  absl::MutexLock lock(&mutex_);
+  const LatchLock lock(&mutex_);
   KEEL_CHECK(held_);
   held_ = false;
   owner_ = 0;
