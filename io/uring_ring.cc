@@ -108,6 +108,23 @@ Ring::Result Ring::Wait() {
   }
 }
 
+std::optional<Ring::Result> Ring::WaitFor(absl::Duration time) {
+  const absl::Time deadline = absl::Now() + time;
+  // Older kernels would count time with a request of its own.
+  const bool counts_time = (ring_.features & IORING_FEAT_EXT_ARG) != 0;
+  for (;;) {
+    if (const std::optional<Result> result = Poll()) return result;
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return std::nullopt;
+    io_uring_cqe* entry = nullptr;
+    __kernel_timespec limit{.tv_sec = absl::ToTimespec(left).tv_sec,
+                            .tv_nsec = absl::ToTimespec(left).tv_nsec};
+    const int result =
+        counts_time ? io_uring_wait_cqe_timeout(&ring_, &entry, &limit) : -EOPNOTSUPP;
+    if (result != 0 && result != -EINTR && result != -ETIME) absl::SleepFor(kPollPause);
+  }
+}
+
 Ring::Result Ring::Take(io_uring_cqe* entry) {
   const Result result{entry->user_data, entry->res};
   io_uring_cqe_seen(&ring_, entry);

@@ -5,6 +5,7 @@
 #define KEEL_IO_URING_RING_H_
 
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 #include <liburing.h>
 
 #include <cstddef>
@@ -52,6 +53,8 @@ class Ring {
   std::optional<Result> Poll();
   // REQUIRES: a request is under way.
   Result Wait();
+  // The same for at most about `time`. Buffers stay the kernel's.
+  std::optional<Result> WaitFor(absl::Duration time);
 
  private:
   Ring() = default;

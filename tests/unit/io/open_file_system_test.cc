@@ -9,6 +9,7 @@
 
 #include "io/uring_file_system.h"
 #include "tests/unit/io/child_process.h"
+#include "tests/unit/io/scripted_calls.h"
 
 namespace keel::io {
 namespace {
@@ -46,6 +47,14 @@ TEST(OpenFileSystemTest, AutoFallsBackWithTheReason) {
             "posix: io_uring: refuses requests");
   EXPECT_EQ(DescribeWithout(SYS_io_uring_register, IoBackend::kAuto),
             "posix: io_uring: this kernel does not tell its operations");
+}
+
+// What broke: a kernel took the trial's requests and never answered, and the open waited for ever.
+TEST(OpenFileSystemTest, AutoFallsBackWhenTheTrialIsNotAnswered) {
+  if (const absl::Status probed = UringFileSystem::Probe(); !probed.ok()) GTEST_SKIP() << probed;
+  const CallScript submits(Call::kUringSubmit, {Claims(2)});
+  EXPECT_EQ(Describe(IoBackend::kAuto),
+            "posix: io_uring: a trial request was taken and not answered");
 }
 
 TEST(OpenFileSystemTest, IoUringDemandedAndRefusedIsAnErrorWithTheReason) {

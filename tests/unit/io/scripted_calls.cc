@@ -136,7 +136,9 @@ int fallocate(int fd, int mode, off_t offset, off_t length) {
 }
 
 extern "C" int io_uring_submit(io_uring* ring) {
-  if (const Outcome outcome = Ask(Call::kUringSubmit); outcome.error != 0) return -outcome.error;
+  const Outcome outcome = Ask(Call::kUringSubmit);
+  if (outcome.error != 0) return -outcome.error;
+  if (outcome.claims.has_value()) return static_cast<int>(*outcome.claims);
   keel::io::RingScript* script = keel::io::ring_script;
   if (script == nullptr) return keel::io::RealSubmit(ring);
   keel::io::ShortenEntries(ring, *script);
