@@ -52,8 +52,8 @@ class AwakeWait {
   }
 
  private:
-  static constexpr int kPausesMax = 250;  // some ten microseconds
-  static constexpr int kStepMax = 32;     // about one
+  static constexpr int kPausesMax = 250;  // some ten microseconds in all
+  static constexpr int kStepMax = 32;     // in a row: one or two microseconds
   static constexpr int kYieldsMax = 200;
 
   int pauses_ = 0;

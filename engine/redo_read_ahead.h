@@ -40,10 +40,6 @@ class RedoReadAhead {
   // `leaves_max` leaves. Leaves `log` anywhere.
   void Start(wal::LogReader& log, const TreeState& checkpoint, size_t leaves_max);
 
-  // Leaves that were found; for tests.
-  size_t leaves() const { return wants_.size(); }
-  size_t runs() const { return runs_.size(); }
-
  private:
   using Leaves = std::unordered_map<uint64_t, pager::PageWant>;  // by page id
 

@@ -126,6 +126,27 @@ TEST_F(RedoReadAheadTest, ReadsThatFailOnceHarmNothing) {
   ExpectAllThere();
 }
 
+// D3: trees that came to be in another order can be larger, so a full disk is met once more in the log's order.
+TEST_F(RedoReadAheadTest, AnOpenThatRunsOutOfRoomBeginsAgainInTheOrderOfTheLog) {
+  options_.background = Background::kManual;
+  int opens = 0;
+  int refused = 0;
+  bool redone = false;  // the fresh log's first header comes behind redo
+  killed_->set_fault([&](const Call& call) {
+    if (call.kind == Call::Kind::kOpen && call.name == "data.keel") ++opens;
+    if (call.kind != Call::Kind::kWrite) return absl::OkStatus();
+    if (call.name.starts_with("segment-")) redone = true;
+    if (opens != 1 || !redone || call.name != "data.keel") return absl::OkStatus();
+    ++refused;
+    return absl::ResourceExhaustedError("injected: no space");
+  });
+  Open();
+  killed_->set_fault(nullptr);
+  EXPECT_GT(refused, 0);
+  EXPECT_EQ(opens, 2);
+  ExpectAllThere();
+}
+
 // D2: what fails half way is taken back, and repeated in the order of the log.
 TEST_F(RedoReadAheadTest, ABatchThatFailsHalfWayIsRepeatedOneByOne) {
   options_.background = Background::kManual;
