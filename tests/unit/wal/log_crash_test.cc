@@ -265,7 +265,8 @@ void Damage(std::vector<std::byte>* bytes, size_t block, std::mt19937_64& random
 TEST(LogCrash, DamageOfAnyBlockIsNeverASilentLoss) {
   uint64_t refused = 0;
   uint64_t harmless = 0;
-  for (uint64_t i = 0; i < 10 && !HasFailure(); ++i) {
+  // So many that some damage matters: of ten, with seed 3046040065181424595, hardly any did.
+  for (uint64_t i = 0; i < 20 && !HasFailure(); ++i) {
     SCOPED_TRACE("world " + std::to_string(i));
     World world(testing::TestSeed() + 1000 + i);
     world.Run(150);
