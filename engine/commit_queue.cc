@@ -5,23 +5,30 @@
 namespace keel::engine {
 
 CommitQueue::Turn CommitQueue::Enter(Member* member, absl::Duration deadline) {
-  absl::MutexLock lock(&mutex_);
-  line_.push_back(member);
-  if (line_.size() == 1) LetNextLead();
-  while (member->state_ == Member::State::kWaiting || member->state_ == Member::State::kTaken) {
-    // Once it is taken its outcome is being decided, and is waited for.
-    if (deadline == absl::InfiniteDuration() || member->state_ == Member::State::kTaken) {
-      member->changed_.Wait(&mutex_);
-      continue;
-    }
-    const absl::Duration now = clock_->Now();
-    if (now >= deadline) {
+  {
+    absl::MutexLock lock(&mutex_);
+    line_.push_back(member);
+    if (line_.size() == 1) LetNextLead();
+  }
+  if (!AwaitUntil(member, deadline)) {
+    absl::MutexLock lock(&mutex_);
+    if (member->state_ == Member::State::kWaiting) {
       line_.remove(member);
       return Turn::kTimedOut;
     }
-    member->changed_.WaitWithTimeout(&mutex_, deadline - now);
   }
+  // Once it is taken its outcome is being decided, and is waited for.
+  member->parker_.Wait();
   return member->state_ == Member::State::kLeading ? Turn::kLead : Turn::kAnswered;
+}
+
+// Until it leads or is answered. False: that has not happened yet, and the time is over.
+bool CommitQueue::AwaitUntil(Member* member, absl::Duration deadline) {
+  if (deadline == absl::InfiniteDuration()) return true;
+  for (absl::Duration now = clock_->Now(); now < deadline; now = clock_->Now()) {
+    if (member->parker_.WaitFor(deadline - now)) return true;
+  }
+  return member->parker_.woken();
 }
 
 CommitQueue::Group CommitQueue::TakeGroup(Member* leader) {
@@ -59,15 +66,15 @@ void CommitQueue::Leave(Member* leader) {
 void CommitQueue::LetNextLead() {
   if (line_.empty()) return;
   line_.front()->state_ = Member::State::kLeading;
-  line_.front()->changed_.Signal();
+  line_.front()->parker_.Wake();
 }
 
+// Without the mutex: its thread waits for the parker, and nobody else knows a member that was taken (Q1).
 void CommitQueue::Answer(const Group& group, const Member* leader) {
-  absl::MutexLock lock(&mutex_);
   for (Member* const member : group) {
     if (member == leader) continue;
     member->state_ = Member::State::kAnswered;
-    member->changed_.Signal();
+    member->parker_.Wake();
   }
 }
 

@@ -30,6 +30,7 @@
 #include <string_view>
 
 #include "io/clock.h"
+#include "io/parker.h"
 
 namespace keel::engine {
 
@@ -74,8 +75,8 @@ class CommitQueue {
     const std::string_view label_;
     bool one_change_ = false;
     bool puts_only_ = false;
-    State state_ = State::kWaiting;  // under the queue's mutex
-    absl::CondVar changed_;
+    State state_ = State::kWaiting;  // under the queue's mutex, until it is taken
+    io::Parker parker_;              // woken when it leads, or is answered
   };
 
   // In their order, the leader first.
@@ -101,7 +102,7 @@ class CommitQueue {
   // The leader could not get the lock, and leaves; the next in line leads.
   void Leave(Member* leader) ABSL_LOCKS_EXCLUDED(mutex_);
   // Wakes the members, but for the leader, whose thread is the calling one. They may be gone when this returns.
-  void Answer(const Group& group, const Member* leader) ABSL_LOCKS_EXCLUDED(mutex_);
+  static void Answer(const Group& group, const Member* leader);
 
   struct Figures {
     uint64_t groups = 0;
@@ -114,6 +115,7 @@ class CommitQueue {
   // Members of a group at the most: bounds how long its first one waits for the others to be applied.
   static constexpr size_t kMembersMax = 1024;
 
+  bool AwaitUntil(Member* member, absl::Duration deadline) ABSL_LOCKS_EXCLUDED(mutex_);
   void LetNextLead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   io::Clock* const clock_;

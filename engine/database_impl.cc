@@ -266,9 +266,9 @@ absl::StatusOr<Lsn> Database::Impl::CommitWriter(const WriteOptions& options) {
   return lsn;
 }
 
-absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability) {
+absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability, uint32_t commits) {
   if (durability == Durability::kSync) {
-    absl::Status status = FlushThrough(lsn);
+    absl::Status status = FlushThrough(lsn, commits);
     background_->NoteCommit();
     return status;
   }
@@ -309,10 +309,10 @@ absl::Status Database::Impl::AwaitWinner() {
   return CheckRunning();  // Unknown is the outcome of the commit that won
 }
 
-absl::Status Database::Impl::FlushThrough(Lsn lsn) {
+absl::Status Database::Impl::FlushThrough(Lsn lsn, uint32_t commits) {
   // A version that recovery brought back, or a checkpoint's, lies below this log.
   if (lsn <= storage_->log->start().lsn) return absl::OkStatus();
-  if (absl::Status status = storage_->log->Flush(lsn); !status.ok()) {
+  if (absl::Status status = storage_->log->Flush(lsn, commits); !status.ok()) {
     Stop(status);
     return status;
   }

@@ -179,8 +179,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   void RollbackWriter();
   // Until whatever is published is visible: a transaction that lost begins anew behind the one that won.
   absl::Status AwaitWinner();
-  // Steps 6 to 8 for what is published.
-  absl::Status FinishCommit(Lsn lsn, Durability durability);
+  // Steps 6 to 8 for what is published; of so many commits.
+  absl::Status FinishCommit(Lsn lsn, Durability durability, uint32_t commits = 1);
   // For what is visible already, and need not be durable now: steps 6 and 8.
   absl::Status FinishUndurable(Lsn lsn, Durability durability);
   // Unknown, of a commit that was handed over, or has been seen.
@@ -339,7 +339,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
                       std::optional<std::string_view> expected);
   // The working state becomes a version that ends at working_lsn_.
   void PublishWorking();
-  absl::Status FlushThrough(Lsn lsn);
+  absl::Status FlushThrough(Lsn lsn, uint32_t commits = 0);
   // InvalidArgument: beyond the last commit.
   absl::Status CheckWithinLog(Lsn lsn) const;
   absl::Status CloseStorage();

@@ -194,8 +194,10 @@ void Database::Impl::FinishGroup(const Group& group, Outcome outcome) {
   };
   if (std::ranges::none_of(group, waits)) return;
   const Durability durability = group.front()->durability();
-  const absl::Status finished = outcome == Outcome::kUnpublished ? FinishUndurable(end, durability)
-                                                                 : FinishCommit(end, durability);
+  const auto commits = static_cast<uint32_t>(group.size());
+  const absl::Status finished = outcome == Outcome::kUnpublished
+                                    ? FinishUndurable(end, durability)
+                                    : FinishCommit(end, durability, commits);
   if (finished.ok()) return;
   const absl::Status stopped = CheckRunning();
   for (Member* const member : group) {

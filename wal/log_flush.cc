@@ -16,33 +16,59 @@ constexpr absl::Duration kFirstRetryPause = absl::Milliseconds(1);
 
 // --- Flushing --------------------------------------------------------------------------------------
 
-absl::Status LogWriterImpl::Flush(Lsn lsn) {
-  absl::MutexLock lock(&mutex_);
-  if (lsn > end_) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "log position %d is beyond the end %d",
-                      lsn.value, end_.value);
-  }
-  while (lsn > durable_) {
-    if (!failure_.ok()) return OutcomeAfterFailure(lsn);
-    if (writing_) {
-      Follow(lsn);
-    } else {
-      Lead();
+absl::Status LogWriterImpl::Flush(Lsn lsn, uint32_t commits) {
+  while (lsn > durable()) {
+    io::Parker parker;
+    FlushRounds::Sleepers woken;
+    FollowAs follow = FollowAs::kLeader;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (lsn > end_) {
+        return MakeStatus(absl::StatusCode::kInvalidArgument,
+                          "log position %d is beyond the end %d", lsn.value, end_.value);
+      }
+      if (lsn <= durable_) break;
+      if (!failure_.ok()) return OutcomeAfterFailure(lsn);
+      const FlushRounds::Round round = RoundOf(lsn);
+      rounds_.Join(round, std::exchange(commits, 0));
+      if (writing_) {
+        follow = rounds_.Follow(round, &parker) ? FollowAs::kNextLeader : FollowAs::kSleeper;
+      } else {
+        woken = Lead();
+      }
     }
+    for (io::Parker* const sleeper : woken) sleeper->Wake();
+    if (follow == FollowAs::kNextLeader) FlushRounds::StayAwake(parker, file_system_->clock());
+    if (follow != FollowAs::kLeader) parker.Wait();
   }
   return absl::OkStatus();
 }
 
-void LogWriterImpl::Lead() {
-  writing_ = true;
-  round_end_ = end_;
-  WriteGathered(/*sync=*/true).IgnoreError();  // told to everyone by failure_
-  PassBaton();
+// Which round makes `lsn` durable. While its leader waits for company, whatever is appended goes with it.
+FlushRounds::Round LogWriterImpl::RoundOf(Lsn lsn) const {
+  const bool this_one = !writing_ || gathers_company_ || lsn <= round_end_;
+  return this_one ? FlushRounds::Round::kThis : FlushRounds::Round::kNext;
 }
 
-void LogWriterImpl::Follow(Lsn lsn) {
-  const uint64_t round = lsn <= round_end_ ? round_ : round_ + 1;
-  served_[round % 2].Wait(&mutex_);
+FlushRounds::Sleepers LogWriterImpl::Lead() {
+  writing_ = true;
+  AwaitCompany();
+  round_end_ = end_;
+  const absl::Duration begin = file_system_->clock().Now();
+  WriteGathered(/*sync=*/true).IgnoreError();  // told to everyone by failure_
+  rounds_.NoteFlush(begin, file_system_->clock().Now());
+  return EndRound();
+}
+
+void LogWriterImpl::AwaitCompany() {
+  const std::optional<FlushRounds::Company> company = rounds_.Expected();
+  if (!company.has_value()) return;
+  gathers_company_ = true;
+  mutex_.Unlock();
+  FlushRounds::Await(*company, file_system_->clock());
+  mutex_.Lock();
+  gathers_company_ = false;
+  rounds_.Note(*company);
 }
 
 void LogWriterImpl::TakeBaton() {
@@ -50,20 +76,18 @@ void LogWriterImpl::TakeBaton() {
   writing_ = true;
 }
 
-// Ends a round. A leader's round serves exactly those who wait for it; of the others one is woken to
-// lead. After any other kind of writing nobody knows whom it served, so all are woken.
-void LogWriterImpl::PassBaton() {
+// A leader's round serves exactly those who wait for it; of the others one is woken to lead. After any other kind of
+// writing nobody knows whom it served, so all are woken.
+FlushRounds::Sleepers LogWriterImpl::EndRound() {
+  const bool led = round_end_.value != 0 && failure_.ok();
   writing_ = false;
-  absl::CondVar& next = served_[(round_ + 1) % 2];
-  if (round_end_.value != 0 && failure_.ok()) {
-    next.Signal();
-  } else {
-    next.SignalAll();
-  }
-  served_[round_ % 2].SignalAll();
-  baton_free_.SignalAll();
   round_end_ = Lsn{};
-  ++round_;
+  baton_free_.SignalAll();
+  return rounds_.End(/*all=*/!led);
+}
+
+void LogWriterImpl::PassBaton() {
+  for (io::Parker* const sleeper : EndRound()) sleeper->Wake();
 }
 
 // Writes all that is gathered, in one piece, and with `sync` makes it and everything before durable.

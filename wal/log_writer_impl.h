@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "io/file_system.h"
+#include "wal/flush_rounds.h"
 #include "wal/frame_buffer.h"
 #include "wal/frame_format.h"
 #include "wal/frame_table.h"
@@ -68,7 +69,7 @@ class LogWriterImpl final : public LogWriter {
   size_t max_record_bytes() const override { return geometry_.record_max; }
   absl::Status Reserve(uint64_t bytes, uint64_t records) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Lsn> Append(std::string_view record) override ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::Status Flush(Lsn lsn) override ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Flush(Lsn lsn, uint32_t commits) override ABSL_LOCKS_EXCLUDED(mutex_);
   Lsn durable() const override { return Lsn{durable_seen_.load(std::memory_order_acquire)}; }
   Lsn end() const override { return Lsn{end_seen_.load(std::memory_order_acquire)}; }
   absl::Status WriteIdleMark() override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -110,8 +111,13 @@ class LogWriterImpl final : public LogWriter {
   // The baton.
   void TakeBaton() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PassBaton() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Lead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Follow(Lsn lsn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Rounds of flushes.
+  enum class FollowAs : uint8_t { kLeader, kNextLeader, kSleeper };
+  FlushRounds::Round RoundOf(Lsn lsn) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  FlushRounds::Sleepers Lead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AwaitCompany() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  FlushRounds::Sleepers EndRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Writing. REQUIRES: the baton. The lock is let go during I/O.
   absl::Status WriteGathered(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -136,11 +142,9 @@ class LogWriterImpl final : public LogWriter {
 
   mutable absl::Mutex mutex_;
   absl::CondVar baton_free_;
-  // Followers wait by the round that serves them, so that a finished flush wakes those whom it served
-  // and one more, to lead the next.
-  std::array<absl::CondVar, 2> served_;
-  uint64_t round_ ABSL_GUARDED_BY(mutex_) = 0;  // under way, or the next one
-  Lsn round_end_ ABSL_GUARDED_BY(mutex_);       // what it will make durable; 0: not settled
+  FlushRounds rounds_ ABSL_GUARDED_BY(mutex_);
+  Lsn round_end_ ABSL_GUARDED_BY(mutex_);  // what this round will make durable; 0: not settled
+  bool gathers_company_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::array<FrameBuffer, 2> buffers_;

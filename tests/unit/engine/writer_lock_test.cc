@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/status.h"
+#include "tests/support/manual_clock.h"
 #include "tests/unit/engine/engine_test_support.h"
-#include "tests/unit/engine/manual_clock.h"
 
 namespace keel::testing {
 namespace {

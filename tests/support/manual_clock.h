@@ -1,7 +1,7 @@
 // A clock that stands still until it is told to go on.
 
-#ifndef KEEL_TESTS_UNIT_ENGINE_MANUAL_CLOCK_H_
-#define KEEL_TESTS_UNIT_ENGINE_MANUAL_CLOCK_H_
+#ifndef KEEL_TESTS_SUPPORT_MANUAL_CLOCK_H_
+#define KEEL_TESTS_SUPPORT_MANUAL_CLOCK_H_
 
 #include <absl/time/time.h>
 
@@ -23,4 +23,4 @@ class ManualClock final : public io::Clock {
 
 }  // namespace keel::testing
 
-#endif  // KEEL_TESTS_UNIT_ENGINE_MANUAL_CLOCK_H_
+#endif  // KEEL_TESTS_SUPPORT_MANUAL_CLOCK_H_
