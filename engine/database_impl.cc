@@ -347,6 +347,7 @@ absl::StatusOr<Lsn> Database::Impl::CommitOperations(std::span<const Operation> 
                                                      const WriteOptions& options) {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
+  ReadBeforehand(operations);
   const auto apply = [&] {
     for (const Operation& operation : operations) KEEL_RETURN_IF_ERROR(ApplyAndLog(operation));
     return absl::OkStatus();
@@ -379,6 +380,7 @@ absl::StatusOr<Lsn> Database::Impl::CommitIf(Keyspace keyspace, const Operation&
                                              const WriteOptions& options) {
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
+  ReadBeforehand({&operation, 1});
   const auto apply = [&] {
     KEEL_RETURN_IF_ERROR(Expect(keyspace, operation.key, expected));
     return ApplyAndLog(operation);

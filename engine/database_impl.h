@@ -136,6 +136,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // Applies the operations of one transaction; views stay good during the call.
   absl::StatusOr<Lsn> CommitOperations(std::span<const recovery::Operation> operations,
                                        const WriteOptions& options);
+  // Reads, without the writer lock, the pages that are going to be changed, if the database is larger than the memory.
+  void ReadBeforehand(std::span<const recovery::Operation> operations);
   // Applies the operation if its key has the value `expected`, or, without one, is absent; else Aborted.
   absl::StatusOr<Lsn> CommitIf(Keyspace keyspace, const recovery::Operation& operation,
                                std::optional<std::string_view> expected,

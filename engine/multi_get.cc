@@ -14,18 +14,28 @@ namespace keel::engine {
 std::vector<absl::StatusOr<PinnedValue>> MultiGet::Run() {
   const absl::StatusOr<KeyspaceId> id = database_.Resolve(state_, keyspace_);
   if (!id.ok()) return AllRefused(keys_.size(), id.status());
-  id_ = *id;
-  root_ = state_.roots.Get(id_);
   answers_.reserve(keys_.size());
   for (size_t n = 0; n < keys_.size(); ++n) answers_.emplace_back(Absent());
-  std::vector<size_t> all(keys_.size());
-  std::iota(all.begin(), all.end(), size_t{0});
-  LookUpAll(all);
-  LoadMissing();
+  LookUpFrom(*id);
   for (const size_t number : long_way_) {
     answers_[number] = database_.GetAt(state_, database_.pages(), keyspace_, keys_[number]);
   }
   return std::move(answers_);
+}
+
+void MultiGet::ReadPages() {
+  answers_wanted_ = false;
+  const absl::StatusOr<KeyspaceId> id = database_.Resolve(state_, keyspace_);
+  if (id.ok()) LookUpFrom(*id);
+}
+
+void MultiGet::LookUpFrom(KeyspaceId id) {
+  id_ = id;
+  root_ = state_.roots.Get(id);
+  std::vector<size_t> all(keys_.size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  LookUpAll(all);
+  LoadMissing();
 }
 
 void MultiGet::LookUpAll(std::span<const size_t> numbers) {
@@ -57,6 +67,7 @@ void MultiGet::Take(size_t number, const btree::LookupResult& found) {
     missing_.push_back({number, {{found.id, found.birth}, id_, found.level}});
     return;
   }
+  if (!answers_wanted_) return;
   btree::Found pinned;
   switch (database_.Take(found, id_, &answers_[number], &pinned)) {
     case Database::Impl::Resident::kAnswered:
@@ -109,7 +120,7 @@ size_t MultiGet::LoadSome(std::span<const Missing> missing) {
       const size_t number = missing[static_cast<size_t>(n - page_of.begin())].key;
       if (level > 0) {
         again.push_back(number);
-      } else {
+      } else if (answers_wanted_) {
         LookInLeaf(number, page);
       }
     }

@@ -5,6 +5,8 @@
 // while others are still read, and keys that waited for an inner page are looked up again, since there may be more to
 // read below. Whatever else can happen to a key (a large value, damage, no memory) is left to Get's long way, which
 // gives each its own answer.
+//
+// ReadPages goes the same way for the pages alone.
 
 #ifndef KEEL_ENGINE_MULTI_GET_H_
 #define KEEL_ENGINE_MULTI_GET_H_
@@ -33,6 +35,8 @@ class MultiGet {
 
   // REQUIRES: called once.
   std::vector<absl::StatusOr<PinnedValue>> Run();
+  // Only brings the leaves of the keys into memory, as far as that is possible. REQUIRES: called once, instead of Run.
+  void ReadPages();
 
  private:
   // A key that waits for a page.
@@ -45,6 +49,7 @@ class MultiGet {
     btree::Found found;
   };
 
+  void LookUpFrom(KeyspaceId id);
   // Up to kLookupsTogether keys, given by their numbers.
   void LookUp(std::span<const size_t> numbers);
   void LookUpAll(std::span<const size_t> numbers);
@@ -61,6 +66,7 @@ class MultiGet {
   const Keyspace keyspace_;
   const std::span<const std::string_view> keys_;
 
+  bool answers_wanted_ = true;
   KeyspaceId id_;
   pager::TreeRoot root_;
   std::vector<absl::StatusOr<PinnedValue>> answers_;

@@ -16,6 +16,8 @@ namespace {
 constexpr size_t kSurplus = 64;
 // Of the frames: while so many are free, nobody is short of those set aside.
 constexpr size_t kPlentyShare = 8;
+// Free frames, as a share of all, below which the cache is crowded: more than the stock that is kept by evicting.
+constexpr size_t kCrowdedShare = 16;
 // Rounds of writing back before giving up on getting under the limit.
 constexpr int kWriteRounds = 16;
 // Of a large pool, to estimate how many are pinned.
@@ -358,6 +360,8 @@ void PageCache::StopWriting(const absl::Status& reason, Epoch durable) {
 bool PageCache::DirtyAbove(double share) const {
   return static_cast<double>(writer_.dirty()) > share * static_cast<double>(frames_.size());
 }
+
+bool PageCache::Crowded() const { return frames_.free_frames() < frames_.size() / kCrowdedShare; }
 
 // Every frame of a small pool, some thousands spread over a large one.
 uint64_t PageCache::EstimatePinned() const {

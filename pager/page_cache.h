@@ -181,6 +181,8 @@ class PageCache {
   void StopWriting(const absl::Status& reason, Epoch durable);
   // Whether dirty pages exceed `share` (0..1) of the frames.
   bool DirtyAbove(double share) const;
+  // Whether nearly every frame has a page: what is not in memory takes the place of something else.
+  bool Crowded() const;
   // Evicts clean pages until a stock of free frames is there. Called by background work, outside
   // guards.
   void Replenish();
