@@ -120,8 +120,7 @@ absl::Status Campaign::Run() {
 }
 
 bool Campaign::Applies(const Workload& workload, const StoreKind& kind) const {
-  if (kind.open == nullptr) return workload.floor == kind.name;
-  if (!workload.floor.empty()) return false;
+  if (kind.open == nullptr || !workload.only.empty()) return workload.only == kind.name;
   if (workload.needs_disk && kind.in_memory) return false;
   return !workload.needs_checkpoint || kind.has_checkpoint;
 }

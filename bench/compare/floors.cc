@@ -39,7 +39,7 @@ Workload Floor(const char* floor, std::string name, Json parameters) {
   workload.name = std::move(name);
   workload.parameters = std::move(parameters);
   workload.dataset = Dataset::kNone;
-  workload.floor = floor;
+  workload.only = floor;
   return workload;
 }
 

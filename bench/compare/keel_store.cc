@@ -104,6 +104,7 @@ absl::Status KeelStore::BulkLoad(NextRow next) {
 absl::StatusOr<std::unique_ptr<Store>> OpenKeel(const StoreOptions& options) {
   Options chosen;
   chosen.memory_bytes = options.memory_bytes;
+  if (options.checkpoint_log_bytes > 0) chosen.checkpoint_log_bytes = options.checkpoint_log_bytes;
   KEEL_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
                         Database::Open(options.directory, chosen));
   return std::make_unique<KeelStore>(std::move(database), HowToWrite(options.durability));

@@ -40,6 +40,7 @@ struct StoreOptions {
   uint64_t data_bytes = 0;                    // about what the rows will take, keys and values
   bool larger_than_memory = false;            // most reads will have to go to the disk
   size_t threads = 1;                         // that will have sessions at the same time
+  uint64_t checkpoint_log_bytes = 0;          // of Keel, which alone has it; 0: its default
 };
 
 struct Row {

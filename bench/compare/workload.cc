@@ -15,6 +15,7 @@ namespace {
 
 constexpr uint64_t kTimedOneIn = 8;  // of quick calls
 constexpr double kSecondsAMinute = 60;
+constexpr uint64_t kTimesOverwritten = 3;
 
 class List {
  public:
@@ -30,6 +31,7 @@ class List {
   void AddReads();
   void AddYcsb(Durability durability, size_t threads);
   void AddSpaceAndOpens();
+  void AddTrade();
   void AddSustained();
   void AddLarge();
 
@@ -167,10 +169,9 @@ void List::AddYcsb(Durability durability, size_t threads) {
 }
 
 void List::AddSpaceAndOpens() {
-  constexpr uint64_t kTimes = 3;
-  Workload& overwrite = Add("overwrite", {{"times", kTimes}});
+  Workload& overwrite = Add("overwrite", {{"times", kTimesOverwritten}});
   overwrite.run = [](const Assignment& assignment, Measurement* measurement) {
-    return RunOverwrites(assignment, kTimes, measurement);
+    return RunOverwrites(assignment, kTimesOverwritten, measurement);
   };
   Workload& clean = Add("open_clean");
   clean.needs_disk = true;
@@ -181,6 +182,31 @@ void List::AddSpaceAndOpens() {
   kill.run = [puts](const Assignment& assignment, Measurement* measurement) {
     return RunOpenAfterKill(assignment, puts, measurement);
   };
+}
+
+// What checkpoints cost, and what they spare: the more log may gather, the fewer pages are written, and the longer an open
+// takes after a crash at the worst moment.
+void List::AddTrade() {
+  constexpr uint64_t kRowInLogMin = 150;  // key, value, and what the log adds to a row of 116 bytes
+  for (const uint64_t mib : std::initializer_list<uint64_t>{16, 64, 256, 1024}) {
+    const uint64_t bytes = mib << 20;
+    const auto on_keel = [&](const char* name, auto measure) {
+      Workload& workload = Add(name, {{"checkpoint_log_bytes", bytes}});
+      workload.only = "keel";
+      workload.run = [bytes, measure](const Assignment& assignment, Measurement* measurement) {
+        Assignment changed = assignment;
+        changed.store_options.checkpoint_log_bytes = bytes;
+        return measure(changed, measurement);
+      };
+    };
+    on_keel("trade_overwrite", [](const Assignment& assignment, Measurement* measurement) {
+      return RunOverwrites(assignment, kTimesOverwritten, measurement);
+    });
+    const uint64_t puts = std::min(bytes / kRowInLogMin * 9 / 10, 4 * options_.rows);
+    on_keel("trade_open", [puts](const Assignment& assignment, Measurement* measurement) {
+      return RunOpenAfterKill(assignment, puts, measurement);
+    });
+  }
 }
 
 void List::AddSustained() {
@@ -229,6 +255,7 @@ void List::AddAll() {
   for (const size_t threads : std::initializer_list<size_t>{2, 8})
     AddYcsb(Durability::kSynced, threads);
   AddSpaceAndOpens();
+  AddTrade();
   AddSustained();
   AddLarge();
 }

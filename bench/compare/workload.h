@@ -49,7 +49,7 @@ struct Workload {
   bool read_only = false;     // leaves the data set as it is
   bool needs_checkpoint = false;  // not for stores that have none
   bool needs_disk = false;        // not for stores in memory
-  std::string floor;              // the pseudo-store that this is measured on, and no other
+  std::string only;               // the one store, or pseudo-store, that this is measured on
   std::function<absl::Status(const Assignment&, Measurement*)> run;
 };
 

@@ -103,6 +103,8 @@ TITLES = {
     "overwrite": "Overwrite everything",
     "open_clean": "Open after clean close",
     "open_after_kill": "Open after kill -9",
+    "trade_overwrite": "Trade of checkpoint_log_bytes, overwrite everything 3 times",
+    "trade_open": "Trade of checkpoint_log_bytes, open after kill -9 with so much log",
     "sustained": "Sustained mix",
     "large_read": "Larger than memory: read",
     "large_multi_get": "Larger than memory: MultiGet",
