@@ -89,6 +89,11 @@ void FramePool::Free(std::span<Frame* const> frames) {
   CountFree();
 }
 
+size_t FramePool::first_untouched() const {
+  const absl::MutexLock lock(&mutex_);
+  return fresh_;
+}
+
 void FramePool::CountFree() {
   free_count_.store(free_.size() + size_ - fresh_, std::memory_order_relaxed);
 }

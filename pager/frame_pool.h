@@ -77,6 +77,8 @@ class FramePool {
   // REQUIRES: Unused(), and not linked.
   void Free(std::span<Frame* const> frames) ABSL_LOCKS_EXCLUDED(mutex_);
   size_t free_frames() const { return free_count_.load(std::memory_order_relaxed); }
+  // Those from here on were never taken: their memory is not touched, nor is what is kept of them.
+  size_t first_untouched() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   void CountFree() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -87,7 +89,7 @@ class FramePool {
   const size_t size_;
   Frame* const frames_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   size_t fresh_ ABSL_GUARDED_BY(mutex_) = 0;          // from here on no frame was ever taken
   std::vector<Frame*> free_ ABSL_GUARDED_BY(mutex_);  // and those that were given back
   std::atomic<size_t> free_count_;

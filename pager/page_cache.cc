@@ -363,15 +363,17 @@ bool PageCache::DirtyAbove(double share) const {
 
 bool PageCache::Crowded() const { return frames_.free_frames() < frames_.size() / kCrowdedShare; }
 
-// Every frame of a small pool, some thousands spread over a large one.
+// Every frame of a few, some thousands spread over many; of those in use only, since to look at others would have the
+// system find memory for them.
 uint64_t PageCache::EstimatePinned() const {
-  const size_t step = std::max<size_t>(1, frames_.size() / kFramesLookedAt);
+  const size_t used = frames_.first_untouched();
+  const size_t step = std::max<size_t>(1, used / kFramesLookedAt);
   uint64_t looked_at = 0;
   uint64_t pinned = 0;
-  for (size_t i = 0; i < frames_.size(); i += step, ++looked_at) {
+  for (size_t i = 0; i < used; i += step, ++looked_at) {
     if (frames_[i].pins.load(std::memory_order_relaxed) != 0) ++pinned;
   }
-  return pinned * frames_.size() / std::max<uint64_t>(looked_at, 1);
+  return pinned * used / std::max<uint64_t>(looked_at, 1);
 }
 
 void PageCache::Replenish() { evictor_.Stock(std::clamp<size_t>(frames_.size() / 32, 8, 1024)); }
