@@ -73,7 +73,6 @@ void CommitQueue::LetNextLead() {
 void CommitQueue::Answer(const Group& group, const Member* leader) {
   for (Member* const member : group) {
     if (member == leader) continue;
-    member->state_ = Member::State::kAnswered;
     member->parker_.Wake();
   }
 }

@@ -67,7 +67,7 @@ class CommitQueue {
 
    private:
     friend class CommitQueue;
-    enum class State : uint8_t { kWaiting, kLeading, kTaken, kAnswered };
+    enum class State : uint8_t { kWaiting, kLeading, kTaken };
 
     const absl::FunctionRef<absl::Status()> apply_;
     const Durability durability_;
@@ -75,7 +75,7 @@ class CommitQueue {
     const std::string_view label_;
     bool one_change_ = false;
     bool puts_only_ = false;
-    State state_ = State::kWaiting;  // under the queue's mutex, until it is taken
+    State state_ = State::kWaiting;  // changed under the queue's mutex
     io::Parker parker_;              // woken when it leads, or is answered
   };
 

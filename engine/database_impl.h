@@ -138,6 +138,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
                                        const WriteOptions& options);
   // Reads, without the writer lock, the pages that are going to be changed, if the database is larger than the memory.
   void ReadBeforehand(std::span<const recovery::Operation> operations);
+  bool IsInMemory(const recovery::Operation& operation);
   // Applies the operation if its key has the value `expected`, or, without one, is absent; else Aborted.
   absl::StatusOr<Lsn> CommitIf(Keyspace keyspace, const recovery::Operation& operation,
                                std::optional<std::string_view> expected,

@@ -88,6 +88,7 @@ void MultiGet::LoadMissing() {
     std::ranges::sort(missing, {}, [](const Missing& one) { return one.page.reference.id; });
     for (std::span<const Missing> rest = missing; !rest.empty();) {
       rest = rest.subspan(LoadSome(rest));
+      if (nothing_came_ && !answers_wanted_) return;
     }
   }
   for (const Missing& one : missing_) long_way_.push_back(one.key);
@@ -126,6 +127,7 @@ size_t MultiGet::LoadSome(std::span<const Missing> missing) {
     }
     if (level > 0) inner.push_back(std::move(page));
   });
+  nothing_came_ = std::ranges::find(answered, true) == answered.end();
   for (size_t n = 0; n < page_of.size(); ++n) {
     if (!answered[page_of[n]]) long_way_.push_back(missing[n].key);
   }

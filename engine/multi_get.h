@@ -67,6 +67,8 @@ class MultiGet {
   const std::span<const std::string_view> keys_;
 
   bool answers_wanted_ = true;
+  bool nothing_came_ =
+      false;  // of the last pages that were asked for: memory is short, or reading fails
   KeyspaceId id_;
   pager::TreeRoot root_;
   std::vector<absl::StatusOr<PinnedValue>> answers_;

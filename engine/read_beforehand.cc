@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "btree/lookup.h"
 #include "engine/access.h"
 #include "engine/database_impl.h"
 #include "engine/multi_get.h"
+#include "pager/guard.h"
 
 namespace keel {
 
@@ -29,10 +31,13 @@ bool ChangesOneKey(const Operation& operation) {
 }  // namespace
 
 void Database::Impl::ReadBeforehand(std::span<const Operation> operations) {
-  if (!storage_->cache->Crowded()) return;
+  if (!storage_->cache->Crowded() || !CheckCommitsTaken().ok()) return;
   // The version that there is then is old: of what has changed since, it would bring back the dead pages.
   if (unpublished_.load(std::memory_order_relaxed)) return;
-  const engine::VersionKeeper version = registry_.KeepVisible(Now());
+  if (std::ranges::none_of(operations, ChangesOneKey)) return;
+  if (operations.size() == 1 && IsInMemory(operations.front())) return;
+  const engine::VersionKeeper version =
+      registry_.KeepVisible(Now(), "a commit that reads its pages");
   size_t left = storage_->cache->frames() / kFrameShareOfReads;
   std::vector<std::string_view> keys;
   for (auto at = operations.begin(); at != operations.end() && left > 0;) {
@@ -43,6 +48,20 @@ void Database::Impl::ReadBeforehand(std::span<const Operation> operations) {
     }
     engine::MultiGet(*this, version->state, KeyspaceAccess::Make(keyspace, tag_), keys).ReadPages();
   }
+}
+
+// Whether nothing has to be read for it, as far as can be told in passing.
+bool Database::Impl::IsInMemory(const Operation& operation) {
+  const pager::ReadGuard guard(*storage_->guards);
+  const engine::Version* const version = registry_.visible();
+  if (version == nullptr || !version->state.names->Exists(operation.keyspace)) return true;
+  const pager::TreeRoot root = version->state.roots.Get(operation.keyspace);
+  if (root.empty()) return true;
+  btree::LookupWay way;
+  way.Begin(root, operation.key);
+  const pager::PageCache& cache = *storage_->cache;
+  const auto find = [&cache](PageId page) { return cache.Find(page); };
+  return way.GoDown(find, operation.keyspace).outcome != btree::LookupOutcome::kMiss;
 }
 
 }  // namespace keel

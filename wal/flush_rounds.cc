@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <thread>
-#include <utility>
 
 namespace keel::wal {
 namespace {
@@ -47,10 +46,10 @@ void FlushRounds::Await(const Company& company, const io::Clock& clock) {
              [&] { return company.joined->load(std::memory_order_relaxed) >= company.expected; });
 }
 
-void FlushRounds::Note(const Company& company) {
-  if (company.joined->load(std::memory_order_relaxed) == company.alone) {
-    lonely_rounds_ = kLonelyRounds;
-  }
+void FlushRounds::Note(const Company& company, absl::Duration now) {
+  const uint32_t missed = company.expected - company.alone;
+  const uint32_t came = company.joined->load(std::memory_order_relaxed) - company.alone;
+  if (came * 2 < missed || now > company.until + kAwakeMax) lonely_rounds_ = kLonelyRounds;
 }
 
 void FlushRounds::NoteFlush(absl::Duration begin, absl::Duration end) {
@@ -60,17 +59,25 @@ void FlushRounds::NoteFlush(absl::Duration begin, absl::Duration end) {
       joined_[0].load(std::memory_order_relaxed) + joined_[1].load(std::memory_order_relaxed);
 }
 
-FlushRounds::Sleepers FlushRounds::End(bool all) {
+// Allocates nothing: whatever happens, sleepers are woken (FR1).
+FlushRounds::Woken FlushRounds::End(bool all) {
   Sleepers& next = sleepers_[Index(Round::kNext)];
-  Sleepers& served = sleepers_[Index(Round::kThis)];
-  const auto last = all ? next.end() : next.begin() + (next.empty() ? 0 : 1);
-  Sleepers woken(next.begin(), last);
-  next.erase(next.begin(), last);
-  woken.insert(woken.end(), served.begin(), served.end());
-  served.clear();
+  Woken woken;
+  woken.served.swap(sleepers_[Index(Round::kThis)]);
+  if (all) {
+    woken.next.swap(next);
+  } else if (!next.empty()) {
+    woken.next.push_back(next.front());
+    next.erase(next.begin());
+  }
   joined_[Index(Round::kThis)].store(0, std::memory_order_relaxed);
   ++number_;
   return woken;
+}
+
+void FlushRounds::Woken::Wake() const {
+  for (io::Parker* const sleeper : next) sleeper->Wake();
+  for (io::Parker* const sleeper : served) sleeper->Wake();
 }
 
 }  // namespace keel::wal

@@ -5,14 +5,15 @@
 //
 // Threads that commit again and again fall into two parties, if every flush begins at once: while the records of one
 // are on their way the other one appends, and each flush carries half of what it could. So a leader waits for company:
-// for as many commits as were made durable a moment ago, or were waiting then, and not for long. If nobody comes, the
-// next rounds begin at once (after the commit_delay of PostgreSQL, which waits for a time that somebody has set).
+// for as many commits as were made durable a moment ago, or were waiting then, and not for long. If few of them come,
+// or the processors are too busy for such waits, the next rounds begin at once (after the commit_delay of PostgreSQL, which waits for a time that somebody has set).
 //
 // To wake a thread takes about as long as it then needs to begin the next flush, and the device would rest for both. So
 // the first in line stays awake, and lets others run, while the flushes are short.
 //
 //   FR1  Who sleeps is woken when its round is over, and of the next round, unless all are, one: to lead it.
-//   FR2  Nobody waits for company longer than the last flush took, and kAwakeMax at the most.
+//   FR2  Nobody waits for company longer than the last flush took, and kAwakeMax at the most, but for what the system
+//        takes to come back from letting others run; where that is long, the next rounds do without.
 
 #ifndef KEEL_WAL_FLUSH_ROUNDS_H_
 #define KEEL_WAL_FLUSH_ROUNDS_H_
@@ -52,18 +53,25 @@ class FlushRounds {
   std::optional<Company> Expected();
   // Returns when they have come, or the time is over. Without the mutex.
   static void Await(const Company& company, const io::Clock& clock);
-  // After it.
-  void Note(const Company& company);
+  // After it, now.
+  void Note(const Company& company, absl::Duration now);
 
   // This round's flush has been under way from `begin` to `end`.
   void NoteFlush(absl::Duration begin, absl::Duration end);
-  // Ends this round. Whoever is to be woken is returned, the next leader first; `all`: of both rounds.
-  Sleepers End(bool all);
+  // Who is to be woken: of the next round the one who leads it, or all; and those of this round.
+  struct Woken {
+    Sleepers next;
+    Sleepers served;
+
+    void Wake() const;
+  };
+  // Ends this round; `all`: with all of both.
+  Woken End(bool all);
 
  private:
   // Of a wait while awake; longer flushes are worth a change of threads.
   static constexpr absl::Duration kAwakeMax = absl::Microseconds(200);
-  // Rounds that begin at once after one whose leader has waited for nobody.
+  // Rounds that begin at once after a wait that was not worth it.
   static constexpr uint32_t kLonelyRounds = 16;
 
   uint64_t Index(Round round) const { return (number_ + (round == Round::kNext ? 1 : 0)) % 2; }

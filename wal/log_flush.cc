@@ -17,9 +17,10 @@ constexpr absl::Duration kFirstRetryPause = absl::Milliseconds(1);
 // --- Flushing --------------------------------------------------------------------------------------
 
 absl::Status LogWriterImpl::Flush(Lsn lsn, uint32_t commits) {
+  const bool in_company = commits > 0;
   while (lsn > durable()) {
     io::Parker parker;
-    FlushRounds::Sleepers woken;
+    FlushRounds::Woken woken;
     FollowAs follow = FollowAs::kLeader;
     {
       absl::MutexLock lock(&mutex_);
@@ -34,10 +35,10 @@ absl::Status LogWriterImpl::Flush(Lsn lsn, uint32_t commits) {
       if (writing_) {
         follow = rounds_.Follow(round, &parker) ? FollowAs::kNextLeader : FollowAs::kSleeper;
       } else {
-        woken = Lead();
+        woken = Lead(in_company);
       }
     }
-    for (io::Parker* const sleeper : woken) sleeper->Wake();
+    woken.Wake();
     if (follow == FollowAs::kNextLeader) FlushRounds::StayAwake(parker, file_system_->clock());
     if (follow != FollowAs::kLeader) parker.Wait();
   }
@@ -50,9 +51,9 @@ FlushRounds::Round LogWriterImpl::RoundOf(Lsn lsn) const {
   return this_one ? FlushRounds::Round::kThis : FlushRounds::Round::kNext;
 }
 
-FlushRounds::Sleepers LogWriterImpl::Lead() {
+FlushRounds::Woken LogWriterImpl::Lead(bool in_company) {
   writing_ = true;
-  AwaitCompany();
+  if (in_company) AwaitCompany();
   round_end_ = end_;
   const absl::Duration begin = file_system_->clock().Now();
   WriteGathered(/*sync=*/true).IgnoreError();  // told to everyone by failure_
@@ -68,7 +69,7 @@ void LogWriterImpl::AwaitCompany() {
   FlushRounds::Await(*company, file_system_->clock());
   mutex_.Lock();
   gathers_company_ = false;
-  rounds_.Note(*company);
+  rounds_.Note(*company, file_system_->clock().Now());
 }
 
 void LogWriterImpl::TakeBaton() {
@@ -78,7 +79,7 @@ void LogWriterImpl::TakeBaton() {
 
 // A leader's round serves exactly those who wait for it; of the others one is woken to lead. After any other kind of
 // writing nobody knows whom it served, so all are woken.
-FlushRounds::Sleepers LogWriterImpl::EndRound() {
+FlushRounds::Woken LogWriterImpl::EndRound() {
   const bool led = round_end_.value != 0 && failure_.ok();
   writing_ = false;
   round_end_ = Lsn{};
@@ -86,9 +87,7 @@ FlushRounds::Sleepers LogWriterImpl::EndRound() {
   return rounds_.End(/*all=*/!led);
 }
 
-void LogWriterImpl::PassBaton() {
-  for (io::Parker* const sleeper : EndRound()) sleeper->Wake();
-}
+void LogWriterImpl::PassBaton() { EndRound().Wake(); }
 
 // Writes all that is gathered, in one piece, and with `sync` makes it and everything before durable.
 absl::Status LogWriterImpl::WriteGathered(bool sync) {

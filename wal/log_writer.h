@@ -96,7 +96,7 @@ class LogWriter {
   // Returns once everything up to `lsn` is durable. One caller leads (it writes and syncs on its own
   // thread), those that come meanwhile follow or lead the next round. Unknown: the flush that carried
   // it failed. Unavailable: the log had failed before.
-  // `commits`: of the calling thread and others, which may soon be followed by as many more; with 0 nobody waits for
+  // `commits`: of the calling thread and others, which may soon be followed by as many more; with 0 it waits for no
   // company (wal/flush_rounds.h).
   virtual absl::Status Flush(Lsn lsn, uint32_t commits) = 0;
   absl::Status Flush(Lsn lsn) { return Flush(lsn, 0); }

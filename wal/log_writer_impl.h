@@ -115,9 +115,9 @@ class LogWriterImpl final : public LogWriter {
   // Rounds of flushes.
   enum class FollowAs : uint8_t { kLeader, kNextLeader, kSleeper };
   FlushRounds::Round RoundOf(Lsn lsn) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  FlushRounds::Sleepers Lead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  FlushRounds::Woken Lead(bool in_company) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AwaitCompany() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  FlushRounds::Sleepers EndRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  FlushRounds::Woken EndRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Writing. REQUIRES: the baton. The lock is let go during I/O.
   absl::Status WriteGathered(bool sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

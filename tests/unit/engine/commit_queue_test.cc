@@ -142,6 +142,23 @@ TEST_F(CommitQueueTest, WhoseTimeIsOverLeavesUnlessItWasTaken) {
   queue_.Leave(&leader);
 }
 
+TEST_F(CommitQueueTest, Q1_WhoseTimeIsOverWhileItIsTakenWaitsForItsAnswer) {
+  for (int round = 0; round < 50; ++round) {
+    Member leader(kNothing, Durability::kSync, 10, "test");
+    ASSERT_EQ(queue_.Enter(&leader, absl::InfiniteDuration()), Turn::kLead);
+    Committer taken(&queue_, Durability::kSync, 10, world_.clock().Now() + absl::Milliseconds(1));
+    AwaitWaiting(2);
+    const CommitQueue::Group group = queue_.TakeGroup(&leader);
+    ASSERT_EQ(group.size(), 2U);
+    world_.clock().Sleep(absl::Seconds(1));
+    for (int i = 0; i < round; ++i) std::this_thread::yield();
+    taken.member()->answer = Lsn{7};
+    queue_.Answer(group, &leader);
+    EXPECT_EQ(taken.Join(), Turn::kAnswered);
+    EXPECT_EQ(*taken.member()->answer, Lsn{7});
+  }
+}
+
 // Threads that come and go as they like: each is answered once, by one leader, in a group of its own kind.
 TEST_F(CommitQueueTest, EveryoneIsAnswered) {
   constexpr int kThreads = 8;

@@ -1,5 +1,6 @@
 // With a database larger than the memory, pages that a commit changes are read before it has the writer lock.
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <thread>
@@ -36,8 +37,13 @@ class ReadBeforehandTest : public EngineTest {
     absl::StatusOr<Transaction> holder = db_->Begin();
     KEEL_EXPECT_OK(holder.status());
     const uint64_t before = db_->Stats().memory.pages_read;
-    std::thread thread([&] { KEEL_EXPECT_OK(commit()); });
-    while (db_->Stats().commits.waiting == 0) std::this_thread::yield();
+    std::atomic<bool> done = false;
+    std::thread thread([&] {
+      KEEL_EXPECT_OK(commit());
+      done = true;
+    });
+    while (db_->Stats().commits.waiting == 0 && !done) std::this_thread::yield();
+    EXPECT_FALSE(done) << "it did not wait";
     const uint64_t read = db_->Stats().memory.pages_read - before;
     holder->Rollback();
     thread.join();

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <thread>
+#include <vector>
 
 #include "tests/support/manual_clock.h"
 
@@ -23,9 +24,16 @@ constexpr absl::Duration kFlush = absl::Microseconds(90);
 class FlushRoundsTest : public ::testing::Test {
  protected:
   // This round is over, after a flush that took so long and ended now.
-  FlushRounds::Sleepers Flushed(absl::Duration took = kFlush) {
+  std::vector<io::Parker*> Flushed(absl::Duration took = kFlush) {
     rounds_.NoteFlush(clock_.Now() - took, clock_.Now());
-    return rounds_.End(/*all=*/false);
+    return End(/*all=*/false);
+  }
+  // Who is woken, in the order of that.
+  std::vector<io::Parker*> End(bool all) {
+    const FlushRounds::Woken woken = rounds_.End(all);
+    std::vector<io::Parker*> sleepers(woken.next.begin(), woken.next.end());
+    sleepers.insert(sleepers.end(), woken.served.begin(), woken.served.end());
+    return sleepers;
   }
 
   testing::ManualClock clock_;
@@ -46,8 +54,8 @@ TEST_F(FlushRoundsTest, FR1_AllOfBothAreWokenWhenNobodyKnowsWhoWasServed) {
   rounds_.Follow(Round::kNext, &first_);
   rounds_.Follow(Round::kThis, &second_);
   rounds_.Follow(Round::kNext, &third_);
-  EXPECT_THAT(rounds_.End(/*all=*/true), UnorderedElementsAre(&first_, &second_, &third_));
-  EXPECT_THAT(rounds_.End(/*all=*/true), IsEmpty());
+  EXPECT_THAT(End(/*all=*/true), UnorderedElementsAre(&first_, &second_, &third_));
+  EXPECT_THAT(End(/*all=*/true), IsEmpty());
 }
 
 TEST_F(FlushRoundsTest, OnlyTheFirstOfTheNextRoundStaysAwake) {
@@ -120,7 +128,7 @@ TEST_F(FlushRoundsTest, WhoHasWaitedForNobodyDoesNotWaitForAWhile) {
   rounds_.Join(Round::kThis, 1);
   const auto company = rounds_.Expected();
   ASSERT_TRUE(company.has_value());
-  rounds_.Note(*company);
+  rounds_.Note(*company, clock_.Now());
   int at_once = 0;
   for (; at_once < 100; ++at_once) {
     rounds_.Join(Round::kThis, 1);
@@ -130,6 +138,32 @@ TEST_F(FlushRoundsTest, WhoHasWaitedForNobodyDoesNotWaitForAWhile) {
     rounds_.Join(Round::kThis, 1);
   }
   EXPECT_EQ(at_once, 16);
+}
+
+TEST_F(FlushRoundsTest, AWaitForWhichFewCameIsNotRepeatedAtOnce) {
+  for (const uint32_t came : {1U, 2U}) {
+    rounds_.Join(Round::kThis, 5);
+    Flushed();
+    rounds_.Join(Round::kThis, 1);
+    const auto company = rounds_.Expected();
+    ASSERT_TRUE(company.has_value());
+    rounds_.Join(Round::kThis, came);
+    rounds_.Note(*company, company->until);
+    EXPECT_EQ(rounds_.Expected().has_value(), came == 2) << came << " of four";
+    for (int i = 0; i < 16; ++i) rounds_.Expected();
+    Flushed();
+  }
+}
+
+TEST_F(FlushRoundsTest, FR2_BusyProcessorsEndTheWaits) {
+  rounds_.Join(Round::kThis, 3);
+  Flushed();
+  rounds_.Join(Round::kThis, 1);
+  const auto company = rounds_.Expected();
+  ASSERT_TRUE(company.has_value());
+  rounds_.Join(Round::kThis, 1);
+  rounds_.Note(*company, company->until + absl::Milliseconds(4));
+  EXPECT_FALSE(rounds_.Expected().has_value());
 }
 
 TEST_F(FlushRoundsTest, TheWaitEndsWhenTheLastOneComes) {
@@ -142,7 +176,7 @@ TEST_F(FlushRoundsTest, TheWaitEndsWhenTheLastOneComes) {
   // The clock stands still: only who comes, or the bound of the loop, ends a wait.
   while (company->joined->load() < company->expected) FlushRounds::Await(*company, clock_);
   other.join();
-  rounds_.Note(*company);
+  rounds_.Note(*company, clock_.Now());
   Flushed();
   rounds_.Join(Round::kThis, 1);
   EXPECT_TRUE(rounds_.Expected().has_value()) << "it was worth it";
