@@ -30,15 +30,16 @@ void FlushRounds::StayAwake(const io::Parker& parker, const io::Clock& clock) {
   YieldUntil(clock.Now() + kAwakeMax, clock, [&] { return parker.woken(); });
 }
 
-std::optional<FlushRounds::Company> FlushRounds::Expected() {
+std::optional<FlushRounds::Company> FlushRounds::Expected(absl::Duration now) {
   const std::atomic<uint32_t>& joined = joined_[Index(Round::kThis)];
   const uint32_t alone = joined.load(std::memory_order_relaxed);
-  if (alone == 0 || alone >= expected_) return std::nullopt;
+  const absl::Duration until = last_end_ + std::min(last_took_, kAwakeMax);
+  if (alone == 0 || alone >= expected_ || now >= until) return std::nullopt;
   if (lonely_rounds_ > 0) {
     --lonely_rounds_;
     return std::nullopt;
   }
-  return Company{&joined, alone, expected_, last_end_ + std::min(last_took_, kAwakeMax)};
+  return Company{&joined, alone, expected_, until};
 }
 
 void FlushRounds::Await(const Company& company, const io::Clock& clock) {

@@ -43,14 +43,14 @@ class FlushRounds {
   bool Follow(Round round, io::Parker* parker);
   static void StayAwake(const io::Parker& parker, const io::Clock& clock);
 
-  // Whom this round's leader is to wait for before it begins.
+  // Whom this round's leader is to wait for before it begins, if it is not too late for that.
   struct Company {
     const std::atomic<uint32_t>* joined;
     uint32_t alone;
     uint32_t expected;
     absl::Duration until;
   };
-  std::optional<Company> Expected();
+  std::optional<Company> Expected(absl::Duration now);
   // Returns when they have come, or the time is over. Without the mutex.
   static void Await(const Company& company, const io::Clock& clock);
   // After it, now.

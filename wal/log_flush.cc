@@ -62,7 +62,7 @@ FlushRounds::Woken LogWriterImpl::Lead(bool in_company) {
 }
 
 void LogWriterImpl::AwaitCompany() {
-  const std::optional<FlushRounds::Company> company = rounds_.Expected();
+  const std::optional<FlushRounds::Company> company = rounds_.Expected(file_system_->clock().Now());
   if (!company.has_value()) return;
   gathers_company_ = true;
   mutex_.Unlock();

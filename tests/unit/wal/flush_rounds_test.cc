@@ -73,7 +73,7 @@ TEST_F(FlushRoundsTest, NobodyStaysAwakeForASlowDevice) {
 TEST_F(FlushRoundsTest, WhoCommitsAloneWaitsForNobody) {
   for (int i = 0; i < 3; ++i) {
     rounds_.Join(Round::kThis, 1);
-    EXPECT_FALSE(rounds_.Expected().has_value());
+    EXPECT_FALSE(rounds_.Expected(clock_.Now()).has_value());
     Flushed();
   }
 }
@@ -82,14 +82,22 @@ TEST_F(FlushRoundsTest, ALeaderExpectsWhoWasServedAndWhoWaited) {
   rounds_.Join(Round::kThis, 3);
   rounds_.Join(Round::kNext, 2);
   Flushed();
-  const auto company = rounds_.Expected();
+  const auto company = rounds_.Expected(clock_.Now());
   ASSERT_TRUE(company.has_value());
   EXPECT_EQ(company->alone, 2U);
   EXPECT_EQ(company->expected, 5U);
   EXPECT_EQ(company->until, clock_.Now() + kFlush);
   rounds_.Join(Round::kThis, 3);
   FlushRounds::Await(*company, clock_);  // returns though the clock stands still
-  EXPECT_FALSE(rounds_.Expected().has_value()) << "all have come";
+  EXPECT_FALSE(rounds_.Expected(clock_.Now()).has_value()) << "all have come";
+}
+
+TEST_F(FlushRoundsTest, WhoComesLateDoesNotBeginToWait) {
+  rounds_.Join(Round::kThis, 2);
+  Flushed();
+  rounds_.Join(Round::kThis, 1);
+  clock_.Sleep(kFlush);
+  EXPECT_FALSE(rounds_.Expected(clock_.Now()).has_value());
 }
 
 // A checkpoint's flush, say, of which nobody knows what it stands for.
@@ -97,14 +105,14 @@ TEST_F(FlushRoundsTest, AFlushOfNoCommitsWaitsForNobody) {
   rounds_.Join(Round::kThis, 3);
   Flushed();
   rounds_.Join(Round::kThis, 0);
-  EXPECT_FALSE(rounds_.Expected().has_value());
+  EXPECT_FALSE(rounds_.Expected(clock_.Now()).has_value());
 }
 
 TEST_F(FlushRoundsTest, FR2_TheWaitIsBoundedAlsoForASlowDevice) {
   rounds_.Join(Round::kThis, 2);
   Flushed(absl::Seconds(1));
   rounds_.Join(Round::kThis, 1);
-  const auto company = rounds_.Expected();
+  const auto company = rounds_.Expected(clock_.Now());
   ASSERT_TRUE(company.has_value());
   EXPECT_EQ(company->until, clock_.Now() + absl::Microseconds(200));
   clock_.Sleep(absl::Microseconds(200));
@@ -116,7 +124,7 @@ TEST_F(FlushRoundsTest, FR2_WaitsEndWithAClockThatStandsStill) {
   rounds_.Join(Round::kThis, 2);
   Flushed();
   rounds_.Join(Round::kThis, 1);
-  const auto company = rounds_.Expected();
+  const auto company = rounds_.Expected(clock_.Now());
   ASSERT_TRUE(company.has_value());
   FlushRounds::Await(*company, clock_);
   FlushRounds::StayAwake(first_, clock_);
@@ -126,7 +134,7 @@ TEST_F(FlushRoundsTest, WhoHasWaitedForNobodyDoesNotWaitForAWhile) {
   rounds_.Join(Round::kThis, 2);
   Flushed();
   rounds_.Join(Round::kThis, 1);
-  const auto company = rounds_.Expected();
+  const auto company = rounds_.Expected(clock_.Now());
   ASSERT_TRUE(company.has_value());
   rounds_.Note(*company, clock_.Now());
   int at_once = 0;
@@ -134,7 +142,7 @@ TEST_F(FlushRoundsTest, WhoHasWaitedForNobodyDoesNotWaitForAWhile) {
     rounds_.Join(Round::kThis, 1);
     Flushed();
     rounds_.Join(Round::kThis, 1);  // of two that were served
-    if (rounds_.Expected().has_value()) break;
+    if (rounds_.Expected(clock_.Now()).has_value()) break;
     rounds_.Join(Round::kThis, 1);
   }
   EXPECT_EQ(at_once, 16);
@@ -145,12 +153,12 @@ TEST_F(FlushRoundsTest, AWaitForWhichFewCameIsNotRepeatedAtOnce) {
     rounds_.Join(Round::kThis, 5);
     Flushed();
     rounds_.Join(Round::kThis, 1);
-    const auto company = rounds_.Expected();
+    const auto company = rounds_.Expected(clock_.Now());
     ASSERT_TRUE(company.has_value());
     rounds_.Join(Round::kThis, came);
     rounds_.Note(*company, company->until);
-    EXPECT_EQ(rounds_.Expected().has_value(), came == 2) << came << " of four";
-    for (int i = 0; i < 16; ++i) rounds_.Expected();
+    EXPECT_EQ(rounds_.Expected(clock_.Now()).has_value(), came == 2) << came << " of four";
+    for (int i = 0; i < 16; ++i) rounds_.Expected(clock_.Now());
     Flushed();
   }
 }
@@ -159,18 +167,18 @@ TEST_F(FlushRoundsTest, FR2_BusyProcessorsEndTheWaits) {
   rounds_.Join(Round::kThis, 3);
   Flushed();
   rounds_.Join(Round::kThis, 1);
-  const auto company = rounds_.Expected();
+  const auto company = rounds_.Expected(clock_.Now());
   ASSERT_TRUE(company.has_value());
   rounds_.Join(Round::kThis, 1);
   rounds_.Note(*company, company->until + absl::Milliseconds(4));
-  EXPECT_FALSE(rounds_.Expected().has_value());
+  EXPECT_FALSE(rounds_.Expected(clock_.Now()).has_value());
 }
 
 TEST_F(FlushRoundsTest, TheWaitEndsWhenTheLastOneComes) {
   rounds_.Join(Round::kThis, 2);
   Flushed();
   rounds_.Join(Round::kThis, 1);
-  const auto company = rounds_.Expected();
+  const auto company = rounds_.Expected(clock_.Now());
   ASSERT_TRUE(company.has_value());
   std::thread other([this] { rounds_.Join(Round::kThis, 1); });
   // The clock stands still: only who comes, or the bound of the loop, ends a wait.
@@ -179,7 +187,7 @@ TEST_F(FlushRoundsTest, TheWaitEndsWhenTheLastOneComes) {
   rounds_.Note(*company, clock_.Now());
   Flushed();
   rounds_.Join(Round::kThis, 1);
-  EXPECT_TRUE(rounds_.Expected().has_value()) << "it was worth it";
+  EXPECT_TRUE(rounds_.Expected(clock_.Now()).has_value()) << "it was worth it";
 }
 
 }  // namespace
