@@ -35,6 +35,10 @@ meson_options() {
     compare)
       printf '%s\n' -Dbuildtype=release -Dparanoid=false -Db_sanitize=none -Dcompare=true
       ;;
+    flame)
+      printf '%s\n' -Dbuildtype=release -Dparanoid=false -Db_sanitize=none -Dcompare=true \
+        -Dcpp_args=-fno-omit-frame-pointer
+      ;;
     debug) printf '%s\n' -Dbuildtype=debugoptimized -Dparanoid=true -Db_sanitize=none ;;
     asan)
       printf '%s\n' -Dbuildtype=debugoptimized -Dparanoid=true -Db_sanitize=address,undefined \
