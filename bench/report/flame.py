@@ -1,7 +1,7 @@
 """Flame graphs: where the processor's time went, by the calls that led there (after Brendan Gregg's).
 
-Reads what `perf script -F comm,ip,sym` prints, keeps the samples that passed through Keel, and draws them from Keel's
-own frames up: each box is a function, as wide as its share of the samples, above the one that called it.
+Reads what `perf script -F comm,ip,sym` prints, keeps the samples of measured work and of Keel's background threads (not
+those of loading and warming up before it), and draws them from Keel's own frames up: each box is a function, as wide as its share of the samples, above the one that called it.
 """
 
 import dataclasses
@@ -73,12 +73,16 @@ def is_keel(name):
     return name.startswith("keel::") and not name.startswith("keel::compare::")
 
 
+def is_measured(stack):
+    return any("keel::compare::Worker::" in name or "keel::engine::Background" in name for name in stack)
+
+
 def fold(all_stacks):
     """The tree of calls below Keel's first frame in each stack."""
     root = Frame("all")
     for stack in all_stacks:
         first = next((at for at, name in enumerate(stack) if is_keel(name)), None)
-        if first is None:
+        if first is None or not is_measured(stack):
             continue
         frame = root
         frame.samples += 1

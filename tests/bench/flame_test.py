@@ -28,6 +28,10 @@ keel_compare
 \t    55cc0030 keel::compare::Worker::Run()
 
 keel_compare
+\t    55cc0070 keel::btree::Cursor::Next()
+\t    55cc0080 keel::compare::WarmUp(keel::compare::Store&)
+
+keel_compare
 \t    55cc0060 keel::compare::Histogram::Add(unsigned long)
 \t    55cc0030 keel::compare::Worker::Run()
 """
@@ -37,7 +41,7 @@ class Fold(unittest.TestCase):
     def setUp(self):
         self.root = flame.fold(flame.stacks(SAMPLES.splitlines()))
 
-    def test_only_samples_within_keel_count(self):
+    def test_only_measured_samples_within_keel_count(self):
         self.assertEqual(self.root.samples, 2)
 
     def test_calls_are_told_apart_by_the_way_to_them(self):
