@@ -138,6 +138,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
                                        const WriteOptions& options);
   // Reads, without the writer lock, the pages that are going to be changed, if the database is larger than the memory.
   void ReadBeforehand(std::span<const recovery::Operation> operations);
+  // False: a page of the way to its key is not.
   bool IsInMemory(const recovery::Operation& operation);
   // Applies the operation if its key has the value `expected`, or, without one, is absent; else Aborted.
   absl::StatusOr<Lsn> CommitIf(Keyspace keyspace, const recovery::Operation& operation,
@@ -342,6 +343,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
                       std::optional<std::string_view> expected);
   // The working state becomes a version that ends at working_lsn_.
   void PublishWorking();
+  // Steps 6 and 7; on behalf of so many commits (LogWriter::Flush).
   absl::Status FlushThrough(Lsn lsn, uint32_t commits = 0);
   // InvalidArgument: beyond the last commit.
   absl::Status CheckWithinLog(Lsn lsn) const;

@@ -50,7 +50,6 @@ void Database::Impl::ReadBeforehand(std::span<const Operation> operations) {
   }
 }
 
-// Whether nothing has to be read for it, as far as can be told in passing.
 bool Database::Impl::IsInMemory(const Operation& operation) {
   const pager::ReadGuard guard(*storage_->guards);
   const engine::Version* const version = registry_.visible();

@@ -6,7 +6,8 @@
 // Threads that commit again and again fall into two parties, if every flush begins at once: while the records of one
 // are on their way the other one appends, and each flush carries half of what it could. So a leader waits for company:
 // for as many commits as were made durable a moment ago, or were waiting then, and not for long. If few of them come,
-// or the processors are too busy for such waits, the next rounds begin at once (after the commit_delay of PostgreSQL, which waits for a time that somebody has set).
+// or the processors are too busy for such waits, the next rounds begin at once. (After the commit_delay of PostgreSQL,
+// which waits for a time that somebody has set.)
 //
 // To wake a thread takes about as long as it then needs to begin the next flush, and the device would rest for both. So
 // the first in line stays awake, and lets others run, while the flushes are short.

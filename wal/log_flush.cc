@@ -21,7 +21,7 @@ absl::Status LogWriterImpl::Flush(Lsn lsn, uint32_t commits) {
   while (lsn > durable()) {
     io::Parker parker;
     FlushRounds::Woken woken;
-    FollowAs follow = FollowAs::kLeader;
+    Role role = Role::kLeader;
     {
       absl::MutexLock lock(&mutex_);
       if (lsn > end_) {
@@ -33,14 +33,14 @@ absl::Status LogWriterImpl::Flush(Lsn lsn, uint32_t commits) {
       const FlushRounds::Round round = RoundOf(lsn);
       rounds_.Join(round, std::exchange(commits, 0));
       if (writing_) {
-        follow = rounds_.Follow(round, &parker) ? FollowAs::kNextLeader : FollowAs::kSleeper;
+        role = rounds_.Follow(round, &parker) ? Role::kNextLeader : Role::kSleeper;
       } else {
         woken = Lead(in_company);
       }
     }
     woken.Wake();
-    if (follow == FollowAs::kNextLeader) FlushRounds::StayAwake(parker, file_system_->clock());
-    if (follow != FollowAs::kLeader) parker.Wait();
+    if (role == Role::kNextLeader) FlushRounds::StayAwake(parker, file_system_->clock());
+    if (role != Role::kLeader) parker.Wait();
   }
   return absl::OkStatus();
 }
@@ -64,6 +64,7 @@ FlushRounds::Woken LogWriterImpl::Lead(bool in_company) {
 void LogWriterImpl::AwaitCompany() {
   const std::optional<FlushRounds::Company> company = rounds_.Expected(file_system_->clock().Now());
   if (!company.has_value()) return;
+  ++stats_.company_waits;
   gathers_company_ = true;
   mutex_.Unlock();
   FlushRounds::Await(*company, file_system_->clock());

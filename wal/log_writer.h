@@ -58,6 +58,7 @@ struct LogStats {
   uint64_t flushes = 0;
   uint64_t syncs = 0;
   uint64_t idle_marks = 0;
+  uint64_t company_waits = 0;  // flushes whose leader waited for others
   uint64_t write_retries = 0;
 };
 

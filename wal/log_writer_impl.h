@@ -113,7 +113,7 @@ class LogWriterImpl final : public LogWriter {
   void PassBaton() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Rounds of flushes.
-  enum class FollowAs : uint8_t { kLeader, kNextLeader, kSleeper };
+  enum class Role : uint8_t { kLeader, kNextLeader, kSleeper };
   FlushRounds::Round RoundOf(Lsn lsn) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   FlushRounds::Woken Lead(bool in_company) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AwaitCompany() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

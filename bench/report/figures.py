@@ -82,7 +82,7 @@ MEASURES = {
 
 def main_measure(row):
     """What a workload is about: how fast; opening, how long it takes."""
-    return OPEN_TIME if row.workload.startswith("open_") else RATE
+    return OPEN_TIME if row.workload.startswith(("open_", "trade_open")) else RATE
 
 
 # --- names ---
@@ -104,7 +104,7 @@ TITLES = {
     "open_clean": "Open after clean close",
     "open_after_kill": "Open after kill -9",
     "trade_overwrite": "Trade of checkpoint_log_bytes, overwrite everything 3 times",
-    "trade_open": "Trade of checkpoint_log_bytes, open after kill -9 with so much log",
+    "trade_open": "Trade of checkpoint_log_bytes, open after kill -9 with three quarters as much log",
     "sustained": "Sustained mix",
     "large_read": "Larger than memory: read",
     "large_multi_get": "Larger than memory: MultiGet",

@@ -1,7 +1,8 @@
 """Flame graphs: where the processor's time went, by the calls that led there (after Brendan Gregg's).
 
 Reads what `perf script -F comm,ip,sym` prints, keeps the samples of measured work and of Keel's background threads (not
-those of loading and warming up before it), and draws them from Keel's own frames up: each box is a function, as wide as its share of the samples, above the one that called it.
+those of loading and warming up before it), and draws them from Keel's own frames up: each box is a function, as wide as
+its share of the samples, above the one that called it.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ COLOURS = (
     ("[kernel]", "#c8c8c8"),
 )
 OTHER = "#e4e4e4"
+MEASURED = ("keel::compare::Worker::", "keel::engine::Background")
 
 
 @dataclasses.dataclass
@@ -74,7 +76,7 @@ def is_keel(name):
 
 
 def is_measured(stack):
-    return any("keel::compare::Worker::" in name or "keel::engine::Background" in name for name in stack)
+    return any(name.startswith(MEASURED) for name in stack)
 
 
 def fold(all_stacks):

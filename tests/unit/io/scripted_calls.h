@@ -21,8 +21,8 @@ enum class Call { kPread, kPwrite, kPwritev2, kFdatasync, kFsync, kFallocate, kU
 struct Outcome {
   int error = 0;                  // 0: works
   std::optional<size_t> at_most;  // of a transfer
-  std::optional<size_t>
-      claims;  // what it says to have transferred, whatever it did; a ring: taken, and does not
+  // What it says to have transferred, whatever it did; a ring: to have taken, and has not.
+  std::optional<size_t> claims;
 };
 inline Outcome Fails(int error) { return {error, {}, {}}; }
 inline Outcome AtMost(size_t bytes) { return {0, bytes, {}}; }

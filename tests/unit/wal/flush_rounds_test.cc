@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -27,6 +28,13 @@ class FlushRoundsTest : public ::testing::Test {
   std::vector<io::Parker*> Flushed(absl::Duration took = kFlush) {
     rounds_.NoteFlush(clock_.Now() - took, clock_.Now());
     return End(/*all=*/false);
+  }
+  // Whom one of those expects who have just been served together, when it leads the next round.
+  std::optional<FlushRounds::Company> ExpectedAmong(uint32_t served, absl::Duration took = kFlush) {
+    rounds_.Join(Round::kThis, served);
+    Flushed(took);
+    rounds_.Join(Round::kThis, 1);
+    return rounds_.Expected(clock_.Now());
   }
   // Who is woken, in the order of that.
   std::vector<io::Parker*> End(bool all) {
@@ -109,10 +117,7 @@ TEST_F(FlushRoundsTest, AFlushOfNoCommitsWaitsForNobody) {
 }
 
 TEST_F(FlushRoundsTest, FR2_TheWaitIsBoundedAlsoForASlowDevice) {
-  rounds_.Join(Round::kThis, 2);
-  Flushed(absl::Seconds(1));
-  rounds_.Join(Round::kThis, 1);
-  const auto company = rounds_.Expected(clock_.Now());
+  const auto company = ExpectedAmong(2, absl::Seconds(1));
   ASSERT_TRUE(company.has_value());
   EXPECT_EQ(company->until, clock_.Now() + absl::Microseconds(200));
   clock_.Sleep(absl::Microseconds(200));
@@ -121,20 +126,14 @@ TEST_F(FlushRoundsTest, FR2_TheWaitIsBoundedAlsoForASlowDevice) {
 
 // Neither hangs where time does not pass.
 TEST_F(FlushRoundsTest, FR2_WaitsEndWithAClockThatStandsStill) {
-  rounds_.Join(Round::kThis, 2);
-  Flushed();
-  rounds_.Join(Round::kThis, 1);
-  const auto company = rounds_.Expected(clock_.Now());
+  const auto company = ExpectedAmong(2);
   ASSERT_TRUE(company.has_value());
   FlushRounds::Await(*company, clock_);
   FlushRounds::StayAwake(first_, clock_);
 }
 
 TEST_F(FlushRoundsTest, WhoHasWaitedForNobodyDoesNotWaitForAWhile) {
-  rounds_.Join(Round::kThis, 2);
-  Flushed();
-  rounds_.Join(Round::kThis, 1);
-  const auto company = rounds_.Expected(clock_.Now());
+  const auto company = ExpectedAmong(2);
   ASSERT_TRUE(company.has_value());
   rounds_.Note(*company, clock_.Now());
   int at_once = 0;
@@ -150,10 +149,7 @@ TEST_F(FlushRoundsTest, WhoHasWaitedForNobodyDoesNotWaitForAWhile) {
 
 TEST_F(FlushRoundsTest, AWaitForWhichFewCameIsNotRepeatedAtOnce) {
   for (const uint32_t came : {1U, 2U}) {
-    rounds_.Join(Round::kThis, 5);
-    Flushed();
-    rounds_.Join(Round::kThis, 1);
-    const auto company = rounds_.Expected(clock_.Now());
+    const auto company = ExpectedAmong(5);
     ASSERT_TRUE(company.has_value());
     rounds_.Join(Round::kThis, came);
     rounds_.Note(*company, company->until);
@@ -164,10 +160,7 @@ TEST_F(FlushRoundsTest, AWaitForWhichFewCameIsNotRepeatedAtOnce) {
 }
 
 TEST_F(FlushRoundsTest, FR2_BusyProcessorsEndTheWaits) {
-  rounds_.Join(Round::kThis, 3);
-  Flushed();
-  rounds_.Join(Round::kThis, 1);
-  const auto company = rounds_.Expected(clock_.Now());
+  const auto company = ExpectedAmong(3);
   ASSERT_TRUE(company.has_value());
   rounds_.Join(Round::kThis, 1);
   rounds_.Note(*company, company->until + absl::Milliseconds(4));
@@ -175,10 +168,7 @@ TEST_F(FlushRoundsTest, FR2_BusyProcessorsEndTheWaits) {
 }
 
 TEST_F(FlushRoundsTest, TheWaitEndsWhenTheLastOneComes) {
-  rounds_.Join(Round::kThis, 2);
-  Flushed();
-  rounds_.Join(Round::kThis, 1);
-  const auto company = rounds_.Expected(clock_.Now());
+  const auto company = ExpectedAmong(2);
   ASSERT_TRUE(company.has_value());
   std::thread other([this] { rounds_.Join(Round::kThis, 1); });
   // The clock stands still: only who comes, or the bound of the loop, ends a wait.

@@ -400,6 +400,28 @@ TEST(LogWriter, GroupCommitSharesFlushes) {
   EXPECT_EQ(read->records, order);
 }
 
+// Of two commits that were served together the first to come again waits for the other one; who commits nothing does not.
+TEST(LogWriter, ALeaderWaitsForCompanyOnlyForTheSakeOfCommits) {
+  MemoryFileSystem disk;
+  disk.set_flush_time(io::FlushMethod::kWriteThenSync, absl::Microseconds(100));
+  auto log = NewLog(&disk);
+  const auto flush = [&](uint32_t commits) {
+    const absl::StatusOr<Lsn> lsn = AppendOne(log.get(), "r");
+    ASSERT_TRUE(lsn.ok()) << lsn.status();
+    ASSERT_TRUE(log->Flush(*lsn, commits).ok());
+  };
+  flush(2);
+  EXPECT_EQ(log->stats().company_waits, 0u);
+  flush(0);
+  EXPECT_EQ(log->stats().company_waits, 0u);
+  flush(2);
+  flush(1);
+  EXPECT_EQ(log->stats().company_waits, 1u);
+  flush(2);
+  flush(2);
+  EXPECT_EQ(log->stats().company_waits, 1u);
+}
+
 // All followers of a flush wake when it ends, though nothing comes behind it.
 TEST(LogWriter, EveryFollowerWakesAtTheEndOfItsFlush) {
   MemoryFileSystem disk;
