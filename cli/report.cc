@@ -91,7 +91,8 @@ ordered_json ToJson(const DatabaseStats::Commits& commits) {
           {"undurable_bytes", commits.undurable_bytes},
           {"undurable_age_ms", Milliseconds(commits.undurable_age)},
           {"async_waits", commits.async_waits},
-          {"durable_callbacks", commits.durable_callbacks}};
+          {"durable_callbacks", commits.durable_callbacks},
+          {"latched_lookups", commits.latched_lookups}};
 }
 
 ordered_json SnapshotsToJson(const DatabaseStats& stats) {

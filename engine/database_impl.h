@@ -57,6 +57,7 @@
 #include "engine/storage.h"
 #include "engine/transaction_log.h"
 #include "engine/version_registry.h"
+#include "engine/working_roots.h"
 #include "engine/writer_lock.h"
 #include "recovery/redo.h"
 
@@ -111,12 +112,19 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
     kAnswered,  // the value, or that there is none
     kPinned,    // the leaf is pinned: Materialize makes the value
     kNo,        // something is not in memory, large or damaged: GetAt goes the long way
+    kMoved,  // pages were changed or published meanwhile, again and again: to be looked at in another way
   };
   // REQUIRES: a guard, and a state that it protects, or that is kept.
   // Without `pinned` nothing is: a value of more than kInlineBytes then goes the long way.
   Resident LookInKeyspace(const engine::TreeState& state, Keyspace keyspace, std::string_view key,
                           absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
-  // As of the last commit, while no version has it.
+  // What is visible, if that can be had without a latch. Enters a guard.
+  Resident LookInVisible(Keyspace keyspace, std::string_view key,
+                         absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
+  // As of the last commit, while no version has it (engine/unpublished_reads.cc): without the latch in a guard, or
+  // under it; there kMoved tells that it has been published.
+  Resident LookAmongChanges(Keyspace keyspace, std::string_view key,
+                            absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
   Resident LookInUnpublished(Keyspace keyspace, std::string_view key,
                              absl::StatusOr<PinnedValue>* value)
       ABSL_LOCKS_EXCLUDED(unpublished_latch_);
@@ -125,6 +133,9 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // What a lookup in a guard has found, likewise.
   Resident Take(const btree::LookupResult& found, KeyspaceId keyspace,
                 absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
+  Resident LookFrom(const engine::WorkingRoots::Seen& root, KeyspaceId keyspace,
+                    std::string_view key, absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
+  static Resident TakeCopy(const btree::ValueSlot& found, absl::StatusOr<PinnedValue>* value);
   absl::StatusOr<KeyspaceId> Resolve(const engine::TreeState& state, Keyspace keyspace) const;
   std::vector<KeyspaceInfo> ListKeyspaces();
   absl::StatusOr<CheckReport> Check(const CheckOptions& options);
@@ -329,6 +340,10 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
     quiet_commits_.store(0, std::memory_order_relaxed);
     PublishCommits();
   }
+  // The root of the keyspace may be another one, for who looks past the latch.
+  void NoteRoot(KeyspaceId keyspace) ABSL_EXCLUSIVE_LOCKS_REQUIRED(unpublished_latch_) {
+    working_roots_.Note(keyspace, working_.roots.Get(keyspace));
+  }
   void NoteUnpublished(Lsn lsn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(unpublished_latch_);
   // For whoever is about to look at versions: that of the last commit comes to be, if there is none.
   void PublishCommits() ABSL_LOCKS_EXCLUDED(unpublished_latch_);
@@ -435,6 +450,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   std::atomic<uint32_t> to_publish_ = 0;     // so many commits at once, for lookups are many
   std::atomic<uint32_t> quiet_commits_ = 0;  // since somebody looked; about
   uint32_t looks_ ABSL_GUARDED_BY(unpublished_latch_) = 0;  // more than kLooksPerCommit
+  engine::WorkingRoots working_roots_;                      // changed under the latch
+  std::atomic<uint64_t> latched_lookups_ = 0;
 
   // The writer's, under the writer lock; while commits are unpublished, under that and the latch, or either to look.
   engine::TreeState working_;

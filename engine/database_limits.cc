@@ -143,6 +143,7 @@ void Database::Impl::FillCommits(DatabaseStats* stats) {
   commits.waiting = queue.waiting;
   commits.async_waits = async_waits_.load(std::memory_order_relaxed);
   commits.durable_callbacks = durable_callbacks_.waiting();
+  commits.latched_lookups = latched_lookups_.load(std::memory_order_relaxed);
   if (visible->lsn <= commits.durable) return;
   const auto behind = commit_history_.Behind(commits.durable, visible->number);
   commits.undurable = behind.commits;

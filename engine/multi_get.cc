@@ -76,6 +76,7 @@ void MultiGet::Take(size_t number, const btree::LookupResult& found) {
       pinned_.push_back({number, std::move(pinned)});
       return;
     case Database::Impl::Resident::kNo:
+    case Database::Impl::Resident::kMoved:
       long_way_.push_back(number);
   }
 }

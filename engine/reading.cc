@@ -3,7 +3,6 @@
 #include <memory>
 #include <utility>
 
-#include "base/latch.h"
 #include "base/status.h"
 #include "btree/lookup.h"
 #include "btree/overflow.h"
@@ -61,15 +60,9 @@ absl::StatusOr<PinnedValue> Database::Impl::Get(Keyspace keyspace, std::string_v
     return value;
   }
   btree::Found pinned;
-  Resident found = Resident::kNo;
-  bool hidden = false;
-  {
-    const pager::ReadGuard guard(*storage_->guards);
-    const Version* const version = registry_.visible();
-    hidden = version == nullptr;
-    if (!hidden) found = LookInKeyspace(version->state, keyspace, key, &value, &pinned);
-  }
-  if (hidden) found = LookInUnpublished(keyspace, key, &value);
+  Resident found = LookInVisible(keyspace, key, &value, &pinned);
+  if (found == Resident::kMoved) found = LookInUnpublished(keyspace, key, &value);
+  if (found == Resident::kMoved) found = LookInVisible(keyspace, key, &value, &pinned);
   if (found == Resident::kAnswered) [[likely]]
     return value;
   if (found == Resident::kPinned) {
@@ -79,6 +72,16 @@ absl::StatusOr<PinnedValue> Database::Impl::Get(Keyspace keyspace, std::string_v
   const engine::VersionKeeper version = KeepVisible();
   value = GetAt(version->state, gated_pages_, keyspace, key);
   return value;
+}
+
+inline Database::Impl::Resident Database::Impl::LookInVisible(Keyspace keyspace,
+                                                              std::string_view key,
+                                                              absl::StatusOr<PinnedValue>* value,
+                                                              btree::Found* pinned) {
+  const pager::ReadGuard guard(*storage_->guards);
+  const Version* const version = registry_.visible();
+  if (version == nullptr) return LookAmongChanges(keyspace, key, value, pinned);
+  return LookInKeyspace(version->state, keyspace, key, value, pinned);
 }
 
 absl::StatusOr<PinnedValue> Database::Impl::GetFrom(const TreeState& state, Keyspace keyspace,
@@ -103,25 +106,15 @@ absl::StatusOr<PinnedValue> Database::Impl::GetFrom(const TreeState& state, Keys
   return value;
 }
 
-inline Database::Impl::Resident Database::Impl::LookInKeyspace(const TreeState& state,
-                                                               Keyspace keyspace,
-                                                               std::string_view key,
-                                                               absl::StatusOr<PinnedValue>* value,
-                                                               btree::Found* pinned) {
+Database::Impl::Resident Database::Impl::LookInKeyspace(const TreeState& state, Keyspace keyspace,
+                                                        std::string_view key,
+                                                        absl::StatusOr<PinnedValue>* value,
+                                                        btree::Found* pinned) {
   const absl::StatusOr<KeyspaceId> id =
       keyspace == Keyspace() ? kDefaultKeyspace : Resolve(state, keyspace);
   if (id.ok()) return LookIn(state, *id, key, value, pinned);
   *value = id.status();
   return Resident::kAnswered;
-}
-
-// The pages are the writer's, who changes them in place: nobody may pin them.
-Database::Impl::Resident Database::Impl::LookInUnpublished(Keyspace keyspace, std::string_view key,
-                                                           absl::StatusOr<PinnedValue>* value) {
-  const LatchLock lock(&unpublished_latch_);
-  if (!MayLookUnpublished()) return Resident::kNo;
-  const pager::ReadGuard guard(*storage_->guards);
-  return LookInKeyspace(working_, keyspace, key, value, nullptr);
 }
 
 inline Database::Impl::Resident Database::Impl::LookIn(const TreeState& state, KeyspaceId keyspace,

@@ -67,6 +67,7 @@ absl::Status Database::Impl::CommitGathered() {
 }
 
 void Database::Impl::ApplyGathered() {
+  working_roots_.Clear();  // so that all of it is seen, or nothing: who looks waits at the latch
   const pager::WriteSession::InPlace in_place(storage_->session.get());
   for (const Operation& operation : unpublished_changes_) {
     KEEL_CHECK(applier_.ApplyToKey(operation, btree::NothingBefore).ok());

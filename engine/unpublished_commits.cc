@@ -152,7 +152,9 @@ absl::Status Database::Impl::PutInPlace(const Operation& operation) {
   };
   {
     const pager::WriteSession::InPlace in_place(storage_->session.get());
+    const pager::WriteSession::Watched watched(storage_->session.get(), working_roots_.any());
     KEEL_RETURN_IF_ERROR(applier_.ApplyToKey(operation, log));
+    NoteRoot(operation.keyspace);
   }
   has_puts_ = true;
   NoteUnpublished(lsn);
@@ -163,17 +165,20 @@ absl::Status Database::Impl::PutInPlace(const Operation& operation) {
 absl::Status Database::Impl::DeleteUnpublished(const Operation& operation) {
   MakeRoomForMutable();
   std::optional<LatchLock> latch;
+  std::optional<pager::WriteSession::Watched> watched;  // ends before the latch is released
   Lsn lsn;
   const auto log = [&]() -> absl::Status {
     latch.emplace(&unpublished_latch_);
     unpublished_latch_.AssertHeld();
     if (unpublished_ended_) return absl::CancelledError();
     KEEL_ASSIGN_OR_RETURN(lsn, transaction_log_->Commit());
+    watched.emplace(storage_->session.get(), working_roots_.any());
     return absl::OkStatus();
   };
   KEEL_RETURN_IF_ERROR(applier_.ApplyToKey(operation, log));
   if (!latch) return absl::OkStatus();  // there was nothing to delete
   unpublished_latch_.AssertHeld();
+  NoteRoot(operation.keyspace);
   NoteUnpublished(lsn);
   return absl::OkStatus();
 }
@@ -188,11 +193,18 @@ absl::StatusOr<bool> Database::Impl::MakeWritable(const Operation& operation) {
   MakeRoomForMutable();
   KEEL_RETURN_IF_ERROR(storage_->session->Reserve(2 * PagesOfPut(operation)));
   std::optional<LatchLock> latch;
+  std::optional<pager::WriteSession::Watched> watched;  // ends before the latch is released
   const auto lock = [&] {
     latch.emplace(&unpublished_latch_);
+    unpublished_latch_.AssertHeld();
+    watched.emplace(storage_->session.get(), working_roots_.any());
     return absl::OkStatus();
   };
-  return applier_.MakeWritable(operation, lock);
+  KEEL_ASSIGN_OR_RETURN(const bool writable, applier_.MakeWritable(operation, lock));
+  if (!latch) return writable;  // there was nothing to copy
+  unpublished_latch_.AssertHeld();
+  NoteRoot(operation.keyspace);
+  return writable;
 }
 
 void Database::Impl::NoteUnpublished(Lsn lsn) {
@@ -216,6 +228,7 @@ void Database::Impl::PublishCommits() {
 
 void Database::Impl::PublishCommitsLocked() {
   if (!unpublished_.load(std::memory_order_relaxed)) return;
+  working_roots_.Clear();
   pager::WriteSession::Publication publication = storage_->session->Publish();
   registry_.Reveal(std::make_shared<const Version>(
                        Version{publication.epoch, working_lsn_, working_number_, working_}),

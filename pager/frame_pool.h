@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "base/sequence.h"
 #include "base/types.h"
 #include "pager/memory_map.h"
 
@@ -36,6 +37,7 @@ struct alignas(32) Frame {
   std::atomic<uint32_t> state{0};
   std::atomic<uint64_t> page{0};
   std::atomic<uint64_t> birth{0};
+  Sequence changes;  // in place, of pages that somebody may look at meanwhile
 
   PageId id() const { return PageId{page.load(std::memory_order_relaxed)}; }
   bool Is(uint32_t bits) const { return state.load(std::memory_order_acquire) == bits; }
@@ -68,9 +70,8 @@ class FramePool {
     const auto index = static_cast<size_t>(&frame - frames_);
     return {base_ + (index << page_shift_), page_bytes()};
   }
-  Frame& FrameOf(const std::byte* bytes) {
-    return frames_[static_cast<size_t>(bytes - base_) >> page_shift_];
-  }
+  Frame& FrameOf(const std::byte* bytes) { return frames_[IndexOf(bytes)]; }
+  const Frame& FrameOf(const std::byte* bytes) const { return frames_[IndexOf(bytes)]; }
 
   // A free frame, its bytes undefined; null if there is none.
   Frame* Take() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -81,6 +82,9 @@ class FramePool {
   size_t first_untouched() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
+  size_t IndexOf(const std::byte* bytes) const {
+    return static_cast<size_t>(bytes - base_) >> page_shift_;
+  }
   void CountFree() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const MemoryMap memory_;

@@ -108,6 +108,9 @@ class PageCache {
   // The page's bytes, or null if it is not in memory. REQUIRES: a guard; good until it is left.
   const std::byte* Find(PageId id) const { return table_.Find(id); }
 
+  // The changes made in place of a page that Find has given, where the writer counts them (WriteSession::Watched).
+  const Sequence& ChangesOf(const std::byte* page) const { return frames_.FrameOf(page).changes; }
+
   // Where the page's bytes are or were a moment ago, for prefetching alone. Inside a guard or outside.
   const std::byte* Whereabouts(PageId id) const { return table_.Whereabouts(id); }
 
@@ -151,6 +154,7 @@ class PageCache {
   std::byte* TryMutate(PageHandle& page, Epoch current);
   // The bytes of a page of the current epoch that nobody pins.
   std::byte* BytesOfMutable(const std::byte* bytes);
+  Sequence& ChangesOf(std::byte* page) { return frames_.FrameOf(page).changes; }
   // Every page with birth < epoch is frozen from now on. REQUIRES: not before the last call's
   // epoch.
   void Freeze(Epoch epoch);

@@ -182,11 +182,25 @@ MutablePage WriteSession::Change(PageHandle page) {
   std::byte* const bytes =
       in_place_ ? cache_->BytesOfMutable(page.bytes()) : cache_->TryMutate(page, current_epoch());
   if (bytes != nullptr) {
+    if (watched_) BeginChange(bytes);
     return MutablePage{bytes, old_id, old_birth};
   }
   const MutablePage copy = cache_->CreateCopy(NewId(), current_epoch(), page.bytes());
   Drop(old_id, old_birth);
   return copy;
+}
+
+void WriteSession::BeginChange(std::byte* page) {
+  Sequence& changes = cache_->ChangesOf(page);
+  if (changes.changing()) return;
+  changes.BeginChange();
+  changing_.push_back(&changes);
+}
+
+void WriteSession::EndChanges() {
+  for (Sequence* const changes : changing_) changes->EndChange();
+  changing_.clear();
+  watched_ = false;
 }
 
 void WriteSession::Drop(PageId id, Epoch birth) { DropRun(PageRun{id, 1}, birth); }

@@ -92,6 +92,20 @@ class WriteSession final : public PageSink {
     WriteSession* session_;
   };
 
+  // While it lives each page that is changed in place is marked as being changed, until its end, for who looks at such
+  // pages meanwhile (PageCache::ChangesOf). New pages are not: nobody can know of them before what refers to them.
+  class Watched {
+   public:
+    // Does nothing unless somebody `looks`.
+    Watched(WriteSession* session, bool looks) : session_(session) { session_->watched_ = looks; }
+    ~Watched() { session_->EndChanges(); }
+    Watched(const Watched&) = delete;
+    Watched& operator=(const Watched&) = delete;
+
+   private:
+    WriteSession* session_;
+  };
+
   // How deep Reserve and CreateRun may go into the reserve of free space.
   void set_space_use(SpaceUse use) { space_use_ = use; }
 
@@ -134,6 +148,8 @@ class WriteSession final : public PageSink {
   absl::Status FillStock(uint64_t pages);
   void GiveBackReserve();
   PageId TakeId();
+  void BeginChange(std::byte* page);
+  void EndChanges();
   absl::StatusOr<PageHandle> TakeInPlace(const PageWant& want) const;
   PageId NewId();
 
@@ -149,6 +165,8 @@ class WriteSession final : public PageSink {
   std::vector<PageRun> stock_;  // ids set aside, used from the front of the last run
   uint64_t stock_pages_ = 0;
   bool in_place_ = false;
+  bool watched_ = false;
+  std::vector<Sequence*> changing_;           // of pages, while watched
   SpaceUse stock_use_ = SpaceUse::kOrdinary;  // for which it was last filled
 };
 

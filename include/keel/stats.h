@@ -55,6 +55,7 @@ struct DatabaseStats {
     uint64_t async_waits =
         0;  // kAsync commits that waited (Options::async_lag_bytes_max, async_lag_max)
     uint64_t durable_callbacks = 0;  // of OnDurable, not yet called
+    uint64_t latched_lookups = 0;    // of Get, that took turns with commits instead of passing them
   } commits;
 
   struct Log {

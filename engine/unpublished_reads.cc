@@ -1,0 +1,162 @@
+// Database::Impl: lookups in commits that no version holds (engine/unpublished_commits.cc), past the latch and under it.
+//
+// The pages of the working state are those of the last version, which stay as they are, and those born since, which the
+// writer changes in place. A lookup reads the first kind as ever. One of the second it copies, and looks whether it was
+// changed meanwhile, or whatever led to it was; only then is the copy read (pager::Frame::changes, base/sequence.h).
+//
+//   L1  At the moment at which a page was copied it belonged to the working state, for nothing on the way from the root to
+//       it had changed since that was copied. So what is found there was so at a moment of this call.
+//   L2  Only what a change has ended is found: all pages that it changes in place are marked until its end, and until then
+//       nothing but these leads to what it has made. While a batch is applied no root is shown, so that it is seen whole.
+//   L3  A root is shown only while commits are unpublished (WR1): what it leads to was answered or is about to be (U1). If
+//       they are published meanwhile, all pages on the way freeze as they were.
+//   L4  It neither waits nor writes anything shared. Where it would have to, it gives up, and looks under the latch; the
+//       first lookup there has the root shown to those that follow.
+//
+// Pages larger than kCopiedPageMax, and keyspaces of which no root is shown, are looked at under the latch.
+
+#include <array>
+#include <memory>
+
+#include "base/latch.h"
+#include "base/sequence.h"
+#include "btree/lookup.h"
+#include "engine/access.h"
+#include "engine/answers.h"
+#include "engine/database_impl.h"
+#include "engine/working_roots.h"
+#include "pager/guard.h"
+
+namespace keel {
+
+using engine::WorkingRoots;
+
+namespace {
+
+constexpr size_t kCopiedPageMax = 16 << 10;
+// Times that a lookup finds a change under way before it waits at the latch.
+constexpr int kAttempts = 4;
+
+// The way from a shown root to a leaf.
+class WayAmongChanges {
+ public:
+  WayAmongChanges(const pager::PageCache& cache, const WorkingRoots::Seen& root)
+      : cache_(cache), epoch_(root.epoch) {
+    seen_[0] = {root.changes, root.count};
+  }
+
+  // Null: it is not in memory, or moved() tells.
+  const std::byte* Page(PageId id, Epoch birth) {
+    const std::byte* const page = cache_.Find(id);
+    if (page == nullptr || birth != epoch_) return page;
+    const Sequence& changes = cache_.ChangesOf(page);
+    const uint64_t count = changes.Look();
+    if (Sequence::Settled(count) && seen_count_ < seen_.size()) {
+      CopyWhatMayChange(copy_.data(), page, cache_.page_bytes());
+      seen_[seen_count_++] = {&changes, count};
+      if (AllStill()) return copy_.data();
+    }
+    moved_ = true;
+    return nullptr;
+  }
+
+  // Something on the way has changed since: whatever was found is worth nothing.
+  bool moved() { return moved_ || !AllStill(); }
+  bool copied(const char* bytes) const {
+    const auto* const at = reinterpret_cast<const std::byte*>(bytes);
+    return at >= copy_.data() && at < copy_.data() + copy_.size();
+  }
+
+ private:
+  struct Seen {
+    const Sequence* changes;
+    uint64_t count;
+  };
+
+  // From the leaf upwards: what led to a page is looked at after the page (L1).
+  bool AllStill() const {
+    for (size_t n = seen_count_; n > 0; --n) {
+      if (!seen_[n - 1].changes->Still(seen_[n - 1].count)) return false;
+    }
+    return true;
+  }
+
+  const pager::PageCache& cache_;
+  const Epoch epoch_;
+  std::array<Seen, 16> seen_;
+  size_t seen_count_ = 1;
+  bool moved_ = false;
+  alignas(64) std::array<std::byte, kCopiedPageMax> copy_;  // of the page that was looked at last
+};
+
+}  // namespace
+
+// REQUIRES: a guard.
+Database::Impl::Resident Database::Impl::LookAmongChanges(Keyspace keyspace, std::string_view key,
+                                                          absl::StatusOr<PinnedValue>* value,
+                                                          btree::Found* pinned) {
+  const uint64_t database = KeyspaceAccess::Database(keyspace);
+  if (database != 0 && database != tag_) return Resident::kMoved;
+  if (storage_->cache->page_bytes() > kCopiedPageMax) return Resident::kMoved;
+  const KeyspaceId id = KeyspaceAccess::Id(keyspace);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::optional<WorkingRoots::Seen> root = working_roots_.Look(id);
+    if (!root) return Resident::kMoved;
+    const Resident found = LookFrom(*root, id, key, value, pinned);
+    if (found != Resident::kMoved) return found;
+    PauseProcessor();
+  }
+  return Resident::kMoved;
+}
+
+Database::Impl::Resident Database::Impl::LookFrom(const WorkingRoots::Seen& root, KeyspaceId id,
+                                                  std::string_view key,
+                                                  absl::StatusOr<PinnedValue>* value,
+                                                  btree::Found* pinned) {
+  if (root.root.empty()) {
+    *value = engine::Absent();
+    return Resident::kAnswered;
+  }
+  WayAmongChanges pages(*storage_->cache, root);
+  btree::LookupWay way;
+  way.Begin(root.root, key);
+  const auto find = [&](PageId page) { return pages.Page(page, way.result().birth); };
+  const btree::LookupResult& found = way.GoDown(find, id);
+  if (found.outcome == btree::LookupOutcome::kFound) {
+    if (!pages.copied(found.value.bytes.data())) return Take(found, id, value, pinned);
+    return TakeCopy(found.value, value);
+  }
+  if (found.outcome == btree::LookupOutcome::kAbsent) return Take(found, id, value, pinned);
+  return pages.moved() ? Resident::kMoved : Resident::kNo;
+}
+
+// The page that it lies in is about to be gone.
+Database::Impl::Resident Database::Impl::TakeCopy(const btree::ValueSlot& found,
+                                                  absl::StatusOr<PinnedValue>* value) {
+  if (found.large) return Resident::kNo;
+  if (found.bytes.size() <= PinnedValueAccess::kInlineBytes) {
+    PinnedValueAccess::SetCopy(&value->emplace(), found.bytes);
+    return Resident::kAnswered;
+  }
+  const std::shared_ptr<char[]> bytes(new (std::nothrow) char[found.bytes.size()]);
+  if (bytes == nullptr) return Resident::kNo;
+  found.bytes.copy(bytes.get(), found.bytes.size());
+  PinnedValueAccess::SetOwned(&value->emplace(), {bytes.get(), found.bytes.size()}, bytes);
+  return Resident::kAnswered;
+}
+
+// Nobody may pin the pages, which are the writer's.
+Database::Impl::Resident Database::Impl::LookInUnpublished(Keyspace keyspace, std::string_view key,
+                                                           absl::StatusOr<PinnedValue>* value) {
+  const LatchLock lock(&unpublished_latch_);
+  if (!MayLookUnpublished()) return Resident::kMoved;
+  latched_lookups_.fetch_add(1, std::memory_order_relaxed);
+  const KeyspaceId id = KeyspaceAccess::Id(keyspace);
+  if (working_.names->Exists(id)) {
+    working_roots_.Show(id, working_.roots.Get(id), storage_->session->current_epoch());
+  }
+  const pager::ReadGuard guard(*storage_->guards);
+  return LookInKeyspace(working_, keyspace, key, value, nullptr);
+}
+
+}  // namespace keel
