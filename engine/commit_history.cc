@@ -4,14 +4,14 @@
 #include <iterator>
 #include <utility>
 
-#include "base/latch.h"
 #include "base/status.h"
+#include "io/latch.h"
 
 namespace keel::engine {
 
 void CommitHistory::Add(CommitNumber number, Lsn end, Epoch epoch, absl::Duration now,
                         std::string_view label) {
-  const LatchLock lock(&mutex_);
+  const io::LatchLock lock(&mutex_);
   if (number <= last_) return;
   if (number.value != last_.value + 1) {  // redo publishes many at a time, all of them durable
     commits_.clear();

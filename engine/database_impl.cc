@@ -348,6 +348,7 @@ absl::StatusOr<Lsn> Database::Impl::CommitOperations(std::span<const Operation> 
   const Call call(this);
   KEEL_RETURN_IF_ERROR(call.status());
   ReadBeforehand(operations);
+  FetchBeforehand(operations, options.durability);
   const auto apply = [&] {
     for (const Operation& operation : operations) KEEL_RETURN_IF_ERROR(ApplyAndLog(operation));
     return absl::OkStatus();

@@ -149,6 +149,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
                                        const WriteOptions& options);
   // Reads, without the writer lock, the pages that are going to be changed, if the database is larger than the memory.
   void ReadBeforehand(std::span<const recovery::Operation> operations);
+  void FetchBeforehand(std::span<const recovery::Operation> operations, Durability durability);
   // False: a page of the way to its key is not.
   bool IsInMemory(const recovery::Operation& operation);
   // Applies the operation if its key has the value `expected`, or, without one, is absent; else Aborted.

@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "base/latch.h"
 #include "base/status.h"
 #include "engine/shared_version.h"
+#include "io/latch.h"
 
 namespace keel {
 
@@ -24,7 +24,7 @@ namespace engine {
 
 absl::Status OpenSnapshots::Add(const std::shared_ptr<SharedVersion>& version, SnapshotKind kind,
                                 std::string_view label, absl::Duration now, bool bounded) {
-  const LatchLock lock(&mutex_);
+  const io::LatchLock lock(&mutex_);
   if (bounded && count_max_ != 0 && entries_.size() >= count_max_) {
     ++totals_.refused;
     return TooMany(now);
@@ -55,7 +55,7 @@ absl::Status OpenSnapshots::TooMany(absl::Duration now) const {
 }
 
 void OpenSnapshots::Remove(const SharedVersion& version) {
-  const LatchLock lock(&mutex_);
+  const io::LatchLock lock(&mutex_);
   entries_.erase(version.number_);
 }
 

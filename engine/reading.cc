@@ -74,10 +74,9 @@ absl::StatusOr<PinnedValue> Database::Impl::Get(Keyspace keyspace, std::string_v
   return value;
 }
 
-inline Database::Impl::Resident Database::Impl::LookInVisible(Keyspace keyspace,
-                                                              std::string_view key,
-                                                              absl::StatusOr<PinnedValue>* value,
-                                                              btree::Found* pinned) {
+Database::Impl::Resident Database::Impl::LookInVisible(Keyspace keyspace, std::string_view key,
+                                                       absl::StatusOr<PinnedValue>* value,
+                                                       btree::Found* pinned) {
   const pager::ReadGuard guard(*storage_->guards);
   const Version* const version = registry_.visible();
   if (version == nullptr) return LookAmongChanges(keyspace, key, value, pinned);

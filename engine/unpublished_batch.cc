@@ -12,9 +12,9 @@
 #include <optional>
 
 #include "base/check.h"
-#include "base/latch.h"
 #include "base/status.h"
 #include "engine/database_impl.h"
+#include "io/latch.h"
 
 namespace keel {
 
@@ -54,7 +54,7 @@ absl::Status Database::Impl::CommitGathered() {
     MakeRoomForMutable();
     const Epoch epoch = storage_->session->current_epoch();
     KEEL_RETURN_IF_ERROR(MakeGatheredWritable());
-    const LatchLock latch(&unpublished_latch_);
+    const io::LatchLock latch(&unpublished_latch_);
     if (unpublished_ended_) return absl::CancelledError();
     if (storage_->session->current_epoch() != epoch) continue;
     KEEL_ASSIGN_OR_RETURN(const Lsn lsn, transaction_log_->Commit());
@@ -95,7 +95,7 @@ absl::Status Database::Impl::MakeGatheredWritable() {
 
 // From `next` on; how many there are, if there is none.
 size_t Database::Impl::FirstNotWritable(size_t next) {
-  const LatchLock latch(&unpublished_latch_);
+  const io::LatchLock latch(&unpublished_latch_);
   const pager::WriteSession::InPlace in_place(storage_->session.get());
   while (next < unpublished_changes_.size() && applier_.IsWritable(unpublished_changes_[next])) {
     ++next;

@@ -25,9 +25,9 @@
 #include <optional>
 
 #include "base/check.h"
-#include "base/latch.h"
 #include "base/status.h"
 #include "engine/database_impl.h"
+#include "io/latch.h"
 
 namespace keel {
 
@@ -143,7 +143,7 @@ bool Database::Impl::CanBeLoggedInMemory(const Operation& operation) const {
 absl::Status Database::Impl::PutInPlace(const Operation& operation) {
   MakeRoomForMutable();
   KEEL_RETURN_IF_ERROR(storage_->session->Reserve(PagesOfPut(operation)));
-  const LatchLock latch(&unpublished_latch_);
+  const io::LatchLock latch(&unpublished_latch_);
   if (unpublished_ended_) return absl::CancelledError();
   Lsn lsn;
   const auto log = [&]() -> absl::Status {
@@ -164,7 +164,7 @@ absl::Status Database::Impl::PutInPlace(const Operation& operation) {
 // Its neighbours may have to be read, or copied, so that they can take in what is left.
 absl::Status Database::Impl::DeleteUnpublished(const Operation& operation) {
   MakeRoomForMutable();
-  std::optional<LatchLock> latch;
+  std::optional<io::LatchLock> latch;
   std::optional<pager::WriteSession::Watched> watched;  // ends before the latch is released
   Lsn lsn;
   const auto log = [&]() -> absl::Status {
@@ -192,7 +192,7 @@ size_t Database::Impl::PagesOfPut(const Operation& operation) const {
 absl::StatusOr<bool> Database::Impl::MakeWritable(const Operation& operation) {
   MakeRoomForMutable();
   KEEL_RETURN_IF_ERROR(storage_->session->Reserve(2 * PagesOfPut(operation)));
-  std::optional<LatchLock> latch;
+  std::optional<io::LatchLock> latch;
   std::optional<pager::WriteSession::Watched> watched;  // ends before the latch is released
   const auto lock = [&] {
     latch.emplace(&unpublished_latch_);
@@ -222,7 +222,7 @@ void Database::Impl::NoteUnpublished(Lsn lsn) {
 
 void Database::Impl::PublishCommits() {
   if (!unpublished_.load(std::memory_order_acquire)) return;
-  const LatchLock lock(&unpublished_latch_);
+  const io::LatchLock lock(&unpublished_latch_);
   PublishCommitsLocked();
 }
 
@@ -237,7 +237,7 @@ void Database::Impl::PublishCommitsLocked() {
 }
 
 void Database::Impl::EndUnpublished() {
-  const LatchLock lock(&unpublished_latch_);
+  const io::LatchLock lock(&unpublished_latch_);
   PublishCommitsLocked();
   unpublished_ended_ = true;
 }

@@ -18,13 +18,13 @@
 #include <array>
 #include <memory>
 
-#include "base/latch.h"
 #include "base/sequence.h"
 #include "btree/lookup.h"
 #include "engine/access.h"
 #include "engine/answers.h"
 #include "engine/database_impl.h"
 #include "engine/working_roots.h"
+#include "io/latch.h"
 #include "pager/guard.h"
 
 namespace keel {
@@ -104,7 +104,7 @@ Database::Impl::Resident Database::Impl::LookAmongChanges(Keyspace keyspace, std
     if (!root) return Resident::kMoved;
     const Resident found = LookFrom(*root, id, key, value, pinned);
     if (found != Resident::kMoved) return found;
-    PauseProcessor();
+    io::PauseProcessor();
   }
   return Resident::kMoved;
 }
@@ -148,7 +148,7 @@ Database::Impl::Resident Database::Impl::TakeCopy(const btree::ValueSlot& found,
 // Nobody may pin the pages, which are the writer's.
 Database::Impl::Resident Database::Impl::LookInUnpublished(Keyspace keyspace, std::string_view key,
                                                            absl::StatusOr<PinnedValue>* value) {
-  const LatchLock lock(&unpublished_latch_);
+  const io::LatchLock lock(&unpublished_latch_);
   if (!MayLookUnpublished()) return Resident::kMoved;
   latched_lookups_.fetch_add(1, std::memory_order_relaxed);
   const KeyspaceId id = KeyspaceAccess::Id(keyspace);

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "base/check.h"
-#include "base/latch.h"
 #include "engine/fork_guard.h"
+#include "io/latch.h"
 
 namespace keel::engine {
 
@@ -43,7 +43,7 @@ VersionRegistry::VersionRegistry(const std::shared_ptr<const Version>& recovered
 }
 
 std::shared_ptr<const Version> VersionRegistry::Visible() const {
-  const LatchLock lock(&mutex_);
+  const io::LatchLock lock(&mutex_);
   return visible_;
 }
 
@@ -62,7 +62,7 @@ std::vector<Epoch> VersionRegistry::Keepers() const {
 }
 
 VersionKeeper VersionRegistry::KeepVisible(absl::Duration now, std::string_view label) {
-  const LatchLock lock(&mutex_);
+  const io::LatchLock lock(&mutex_);
   reclaimer_.AddKeeper(visible_->epoch);
   SnapshotGroup& group = snapshots_[visible_->epoch];
   if (group.count++ == 0) {
@@ -76,7 +76,7 @@ VersionKeeper VersionRegistry::KeepVisible(absl::Duration now, std::string_view 
 void VersionRegistry::ReleaseSnapshot(Epoch epoch) {
   pager::PageSet freed;
   {
-    const LatchLock lock(&mutex_);
+    const io::LatchLock lock(&mutex_);
     const auto group = snapshots_.find(epoch);
     if (--group->second.count == 0) snapshots_.erase(group);
     reclaimer_.ReleaseKeeper(epoch, &freed);
@@ -94,7 +94,7 @@ void VersionRegistry::ReleaseKeeper(Epoch epoch) {
 }
 
 void VersionRegistry::Publish(std::shared_ptr<const Version> version, pager::DeadPages deaths) {
-  const LatchLock lock(&mutex_);
+  const io::LatchLock lock(&mutex_);
   published_.push_back(Published{std::move(version), std::move(deaths)});
 }
 
@@ -110,7 +110,7 @@ void VersionRegistry::Freeze() {
 bool VersionRegistry::Advance(Lsn lsn, bool durable) {
   pager::PageSet freed;
   {
-    const LatchLock lock(&mutex_);
+    const io::LatchLock lock(&mutex_);
     if (frozen_ && !durable) return false;
     AdvanceLocked(lsn, &freed);
   }
@@ -139,7 +139,7 @@ void VersionRegistry::AdvanceLocked(Lsn lsn, pager::PageSet* freed) {
 }
 
 void VersionRegistry::Hide() {
-  const LatchLock lock(&mutex_);
+  const io::LatchLock lock(&mutex_);
   KEEL_CHECK(!hidden_);
   hidden_ = true;
   visible_raw_.store(nullptr, std::memory_order_release);
@@ -148,7 +148,7 @@ void VersionRegistry::Hide() {
 void VersionRegistry::Reveal(std::shared_ptr<const Version> version, pager::DeadPages deaths) {
   pager::PageSet freed;
   {
-    const LatchLock lock(&mutex_);
+    const io::LatchLock lock(&mutex_);
     KEEL_CHECK(hidden_ && !frozen_);
     hidden_ = false;
     const Lsn lsn = version->lsn;

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/latch.h"
 #include "base/status.h"
 #include "engine/thread_token.h"
+#include "io/latch.h"
 
 namespace keel::engine {
 namespace {
@@ -52,7 +52,7 @@ bool WriterLock::TryAcquire(std::string_view label, Use use) {
 }
 
 bool WriterLock::TryAcquireSoon(std::string_view label, Use use) {
-  AwakeWait wait;
+  io::AwakeWait wait;
   do {
     const Seems seems = seems_.load(std::memory_order_relaxed);
     if (seems == Seems::kTransaction) return false;
@@ -126,7 +126,7 @@ void WriterLock::Hold(uint64_t owner, std::string_view label, Use use) {
 }
 
 void WriterLock::Release() {
-  const LatchLock lock(&mutex_);
+  const io::LatchLock lock(&mutex_);
   KEEL_CHECK(held_);
   held_ = false;
   owner_ = 0;

@@ -47,6 +47,8 @@ class WriterLock {
   // The same, and if it is held looks again for a few microseconds: for commits in memory alone, which hold it for less
   // than it takes to put a thread to sleep and wake it.
   bool TryAcquireSoon(std::string_view label, Use use) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether it seems to be, by commits, which will not have it for long.
+  bool HeldByCommits() const { return seems_.load(std::memory_order_relaxed) == Seems::kCommits; }
   void Release() ABSL_LOCKS_EXCLUDED(mutex_);
   // For who waits for another thread that waits for the lock: the answers that Acquire would give.
   absl::Status RefuseOwner() ABSL_LOCKS_EXCLUDED(mutex_);

@@ -5,8 +5,8 @@
 
 #include "base/check.h"
 #include "base/codec.h"
-#include "base/latch.h"
 #include "base/status.h"
+#include "io/latch.h"
 #include "wal/flush_probe.h"
 #include "wal/log_writer_impl.h"
 
@@ -148,7 +148,7 @@ absl::Status LogWriterImpl::Reserve(uint64_t bytes, uint64_t records) {
   const uint64_t block = geometry_.block_bytes;
   const uint64_t first = worst <= geometry_.frame_max ? RoundUp(worst, block) : block;
   {
-    const LatchLock lock(&mutex_);
+    const io::LatchLock lock(&mutex_);
     KEEL_RETURN_IF_ERROR(failure_);
     promised_bytes_ = 0;
     if (worst <= RoomInSegment() && pool_->spares() >= kSparesWanted) {
@@ -232,7 +232,7 @@ absl::Status LogWriterImpl::Rotate() {
 absl::StatusOr<Lsn> LogWriterImpl::Append(std::string_view record) {
   KEEL_CHECK(record.size() <= geometry_.record_max);
   const size_t record_bytes = FrameBuffer::RecordBytes(record.size());
-  const LatchLock lock(&mutex_);
+  const io::LatchLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(failure_);
   if (!gather_->CanExtend(record_bytes, geometry_.frame_max, OffsetMax())) {
     const absl::Status status =

@@ -148,6 +148,7 @@ TEST_F(UnpublishedReadsTest, L1_LookupsSeeWholeChangesInTheirOrder) {
 
 // Both keys of a batch have its number. Whoever has seen one of them sees the other no older.
 TEST_F(UnpublishedReadsTest, L2_ABatchIsSeenWhole) {
+  options_.memory_bytes = uint64_t{64} << 20;  // enough for a batch to stay unpublished
   Open();
   constexpr int kBatches = 600;
   const std::array<std::string, 2> ends = {"a", "z"};

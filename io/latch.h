@@ -13,17 +13,21 @@
 //   for about ten microseconds;                         processor has what both of them change
 //   then it lets others run and looks between them;     perhaps the holder, who was put off its processor
 //   and then it sleeps like any other                   the holder waits for the disk, say
+//
+// Letting others run takes as long as they like: on a busy machine, for a thread of low priority, several milliseconds a
+// time. So that is bounded in time as well.
 
-#ifndef KEEL_BASE_LATCH_H_
-#define KEEL_BASE_LATCH_H_
+#ifndef KEEL_IO_LATCH_H_
+#define KEEL_IO_LATCH_H_
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
 
 #include <algorithm>
 #include <thread>
 
-namespace keel {
+namespace keel::io {
 
 // Tells the processor that somebody waits in a loop.
 inline void PauseProcessor() {
@@ -34,9 +38,15 @@ inline void PauseProcessor() {
 #endif
 }
 
+// The operating system's time, to some milliseconds, in some nanoseconds.
+absl::Duration RoughTime();
+
 // One wait for something that another thread does within microseconds.
 class AwakeWait {
  public:
+  // `time` for tests.
+  explicit AwakeWait(absl::Duration (*time)() = &RoughTime) : time_(time) {}
+
   // Lets some time pass. False: it has taken long enough to sleep instead.
   bool Pass() {
     if (pauses_ < kPausesMax) {
@@ -45,7 +55,8 @@ class AwakeWait {
       step_ = std::min(2 * step_, kStepMax);
       return true;
     }
-    if (yields_ == kYieldsMax) return false;
+    if (yields_ == 0) begin_ = time_();
+    if (yields_ == kYieldsMax || time_() - begin_ > kLongest) return false;
     ++yields_;
     std::this_thread::yield();
     return true;
@@ -55,7 +66,10 @@ class AwakeWait {
   static constexpr int kPausesMax = 250;  // some ten microseconds in all
   static constexpr int kStepMax = 32;     // in a row: one or two microseconds
   static constexpr int kYieldsMax = 200;
+  static constexpr absl::Duration kLongest = absl::Milliseconds(20);
 
+  absl::Duration (*const time_)();
+  absl::Duration begin_;  // of the yields
   int pauses_ = 0;
   int step_ = 1;
   int yields_ = 0;
@@ -82,6 +96,6 @@ class ABSL_SCOPED_LOCKABLE LatchLock {
   absl::Mutex& mutex_;
 };
 
-}  // namespace keel
+}  // namespace keel::io
 
-#endif  // KEEL_BASE_LATCH_H_
+#endif  // KEEL_IO_LATCH_H_
