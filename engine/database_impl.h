@@ -121,8 +121,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // What is visible, if that can be had without a latch. Enters a guard.
   Resident LookInVisible(Keyspace keyspace, std::string_view key,
                          absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
-  // As of the last commit, while no version has it (engine/unpublished_reads.cc): without the latch in a guard, or
-  // under it; there kMoved tells that it has been published.
+  // As of the last commit, while no version has it (engine/unpublished_reads.cc): without the latch, in a guard of its
+  // own, or under it; there kMoved tells that it has been published.
   Resident LookAmongChanges(Keyspace keyspace, std::string_view key,
                             absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
   Resident LookInUnpublished(Keyspace keyspace, std::string_view key,
@@ -133,9 +133,11 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // What a lookup in a guard has found, likewise.
   Resident Take(const btree::LookupResult& found, KeyspaceId keyspace,
                 absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
-  Resident LookFrom(const engine::WorkingRoots::Seen& root, KeyspaceId keyspace,
-                    std::string_view key, absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
-  static Resident TakeCopy(const btree::ValueSlot& found, absl::StatusOr<PinnedValue>* value);
+  Resident LookOnceAmongChanges(KeyspaceId keyspace, std::string_view key,
+                                absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
+  std::optional<KeyspaceId> CopiedKeyspace(Keyspace keyspace) const;
+  static Resident TakeCopy(const btree::ValueSlot& found, absl::StatusOr<PinnedValue>* value,
+                           bool wants_long);
   absl::StatusOr<KeyspaceId> Resolve(const engine::TreeState& state, Keyspace keyspace) const;
   std::vector<KeyspaceInfo> ListKeyspaces();
   absl::StatusOr<CheckReport> Check(const CheckOptions& options);
@@ -315,7 +317,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // --- commits that no version holds (engine/unpublished_commits.cc) ---
 
   bool MayStayUnpublished(const engine::CommitQueue::Group& going);
-  bool MayStayUnpublished(const engine::CommitQueue::Member& batch) const;
+  bool MayStayUnpublished(const engine::CommitQueue::Member& batch);
   void CommitUnpublished(const engine::CommitQueue::Group& going);
   absl::Status ApplyUnpublished(const engine::CommitQueue::Member& member);
   absl::Status ChangeOrGather(const recovery::Operation& operation);
@@ -449,7 +451,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   std::atomic<bool> unpublished_ = false;  // changed under the latch
   bool unpublished_ended_ ABSL_GUARDED_BY(unpublished_latch_) = false;
   std::atomic<uint32_t> to_publish_ = 0;     // so many commits at once, for lookups are many
-  std::atomic<uint32_t> quiet_commits_ = 0;  // since somebody looked; about
+  std::atomic<uint32_t> quiet_commits_ = 0;  // since somebody took the latch to look; about
   uint32_t looks_ ABSL_GUARDED_BY(unpublished_latch_) = 0;  // more than kLooksPerCommit
   engine::WorkingRoots working_roots_;                      // changed under the latch
   std::atomic<uint64_t> latched_lookups_ = 0;

@@ -77,10 +77,13 @@ absl::StatusOr<PinnedValue> Database::Impl::Get(Keyspace keyspace, std::string_v
 Database::Impl::Resident Database::Impl::LookInVisible(Keyspace keyspace, std::string_view key,
                                                        absl::StatusOr<PinnedValue>* value,
                                                        btree::Found* pinned) {
-  const pager::ReadGuard guard(*storage_->guards);
-  const Version* const version = registry_.visible();
-  if (version == nullptr) return LookAmongChanges(keyspace, key, value, pinned);
-  return LookInKeyspace(version->state, keyspace, key, value, pinned);
+  {
+    const pager::ReadGuard guard(*storage_->guards);
+    const Version* const version = registry_.visible();
+    if (version != nullptr) [[likely]]
+      return LookInKeyspace(version->state, keyspace, key, value, pinned);
+  }
+  return LookAmongChanges(keyspace, key, value, pinned);
 }
 
 absl::StatusOr<PinnedValue> Database::Impl::GetFrom(const TreeState& state, Keyspace keyspace,

@@ -5,8 +5,9 @@
 // aside. What follows, under the latch, reads nothing from disk and copies nothing, and cannot fail: the record goes to
 // the log, and the changes are made. If the epoch was raised meanwhile, by somebody who looked, it begins anew.
 //
-// Whoever looks while the changes are made waits for all of them. So it is done only while nobody has looked for some
-// commits, and what a reader can meet is rare, and bounded by the size of such a batch.
+// Whoever looks while the changes are made waits for all of them. So it is done only while nobody has looked since the
+// batch before, nor waited for a look for some commits: what a reader can meet is rare, and bounded by the size of such a
+// batch.
 
 #include <algorithm>
 #include <optional>
@@ -23,7 +24,7 @@ using recovery::OperationKind;
 
 namespace {
 
-// Commits without a look before batches stay unpublished.
+// Commits without a look under the latch, or for a version, before batches stay unpublished.
 constexpr uint32_t kQuietCommits = 16;
 // Of the frames, for the pages that a batch sets aside.
 constexpr size_t kFrameShareOfBatch = 8;
@@ -34,7 +35,8 @@ constexpr int kAttempts = 3;
 
 }  // namespace
 
-bool Database::Impl::MayStayUnpublished(const engine::CommitQueue::Member& batch) const {
+bool Database::Impl::MayStayUnpublished(const engine::CommitQueue::Member& batch) {
+  if (working_roots_.TakeLooked()) quiet_commits_.store(0, std::memory_order_relaxed);
   return batch.puts_only() && quiet_commits_.load(std::memory_order_relaxed) >= kQuietCommits;
 }
 

@@ -6,15 +6,15 @@
 //
 //   U1  While `unpublished_` is set the working state is that of the last commit, all that it holds was answered or is
 //       about to be, and the registry's visible version is hidden. It is set before the first of them is answered: who
-//       begins to read later finds nothing visible, and either publishes, or reads the working state under the latch.
+//       begins to read later finds nothing visible, and either publishes, or reads the working state (L1-L4).
 //   U2  Only who holds the writer lock sets it. A change that began cannot fail: the record is in the log before the
 //       first byte of a page is changed, and what may fail (reading, reserving pages and log) came before that. So
 //       nothing is ever rolled back to a state in between; and whatever may be rolled back publishes first.
 //   U3  The latch covers: a put, from the search of its place, in pages of the current epoch only, to the end of the
-//       change; another change, from the record's append; publishing; reading the working state. The disk is not waited
-//       for under it, but where a flush comes between reserving and appending and leaves the segment no room (once a
-//       segment at the most). Reading pages, copying paths and reserving come before it, and a publication meanwhile
-//       harms none: it freezes pages, and a frozen one is copied (R1).
+//       change; another change, from the record's append; publishing; reading the working state otherwise than by copies
+//       (engine/unpublished_reads.cc). The disk is not waited for under it, but where a flush comes between reserving and
+//       appending and leaves the segment no room (once a segment at the most). Reading pages, copying paths and reserving
+//       come before it, and a publication meanwhile harms none: it freezes pages, and a frozen one is copied (R1).
 //   U4  Publishing raises the epoch (R2), so that no page which a version reaches is changed any more (R1). The deaths
 //       and the pages born since the last version are one transaction's to the session.
 //   U5  Once the database has stopped there are none: what was answered has been published before (D3).
@@ -38,7 +38,7 @@ using recovery::OperationKind;
 
 namespace {
 
-// Lookups in the working state for each commit, up to which it is cheaper to wait for each other at the latch than to
+// Lookups in the working state under the latch for each commit, up to which it is cheaper to wait for each other at the latch than to
 // copy pages for the next commit. When there have been so many more of them, lookups are many: the next commits are
 // published at once, so that nobody waits, before it is tried again.
 constexpr uint32_t kLooksPerCommit = 6;

@@ -5,13 +5,15 @@
 // changed meanwhile, or whatever led to it was; only then is the copy read (pager::Frame::changes, base/sequence.h).
 //
 //   L1  At the moment at which a page was copied it belonged to the working state, for nothing on the way from the root to
-//       it had changed since that was copied. So what is found there was so at a moment of this call.
+//       it had changed since that was copied. So what is found there was so at a moment of this call. A guard alone would
+//       not do: a page is dropped a moment before what leads to it is marked, and who enters a guard in between may meet
+//       another page at its id, of the same epoch perhaps. The second look at the way tells.
 //   L2  Only what a change has ended is found: all pages that it changes in place are marked until its end, and until then
 //       nothing but these leads to what it has made. While a batch is applied no root is shown, so that it is seen whole.
 //   L3  A root is shown only while commits are unpublished (WR1): what it leads to was answered or is about to be (U1). If
 //       they are published meanwhile, all pages on the way freeze as they were.
-//   L4  It neither waits nor writes anything shared. Where it would have to, it gives up, and looks under the latch; the
-//       first lookup there has the root shown to those that follow.
+//   L4  It waits for nobody. Where it would have to, it gives up, and looks under the latch; the first lookup there has the
+//       root shown to those that follow.
 //
 // Pages larger than kCopiedPageMax, and keyspaces of which no root is shown, are looked at under the latch.
 
@@ -40,15 +42,18 @@ constexpr int kAttempts = 4;
 // The way from a shown root to a leaf.
 class WayAmongChanges {
  public:
-  WayAmongChanges(const pager::PageCache& cache, const WorkingRoots::Seen& root)
-      : cache_(cache), epoch_(root.epoch) {
+  explicit WayAmongChanges(const pager::PageCache& cache) : cache_(cache) {}
+
+  void Begin(const WorkingRoots::Seen& root) {
+    epoch_ = root.epoch;
     seen_[0] = {root.changes, root.count};
   }
 
   // Null: it is not in memory, or moved() tells.
   const std::byte* Page(PageId id, Epoch birth) {
     const std::byte* const page = cache_.Find(id);
-    if (page == nullptr || birth != epoch_) return page;
+    if (birth != epoch_) return page;
+    if (page == nullptr) return Moved();  // it has been dropped: such pages stay in memory
     const Sequence& changes = cache_.ChangesOf(page);
     const uint64_t count = changes.Look();
     if (Sequence::Settled(count) && seen_count_ < seen_.size()) {
@@ -56,8 +61,7 @@ class WayAmongChanges {
       seen_[seen_count_++] = {&changes, count};
       if (AllStill()) return copy_.data();
     }
-    moved_ = true;
-    return nullptr;
+    return Moved();
   }
 
   // Something on the way has changed since: whatever was found is worth nothing.
@@ -73,6 +77,10 @@ class WayAmongChanges {
     uint64_t count;
   };
 
+  const std::byte* Moved() {
+    moved_ = true;
+    return nullptr;
+  }
   // From the leaf upwards: what led to a page is looked at after the page (L1).
   bool AllStill() const {
     for (size_t n = seen_count_; n > 0; --n) {
@@ -82,7 +90,7 @@ class WayAmongChanges {
   }
 
   const pager::PageCache& cache_;
-  const Epoch epoch_;
+  Epoch epoch_;
   std::array<Seen, 16> seen_;
   size_t seen_count_ = 1;
   bool moved_ = false;
@@ -91,53 +99,64 @@ class WayAmongChanges {
 
 }  // namespace
 
-// REQUIRES: a guard.
 Database::Impl::Resident Database::Impl::LookAmongChanges(Keyspace keyspace, std::string_view key,
                                                           absl::StatusOr<PinnedValue>* value,
                                                           btree::Found* pinned) {
-  const uint64_t database = KeyspaceAccess::Database(keyspace);
-  if (database != 0 && database != tag_) return Resident::kMoved;
-  if (storage_->cache->page_bytes() > kCopiedPageMax) return Resident::kMoved;
-  const KeyspaceId id = KeyspaceAccess::Id(keyspace);
+  const std::optional<KeyspaceId> id = CopiedKeyspace(keyspace);
+  if (!id) return Resident::kMoved;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const std::optional<WorkingRoots::Seen> root = working_roots_.Look(id);
-    if (!root) return Resident::kMoved;
-    const Resident found = LookFrom(*root, id, key, value, pinned);
+    const Resident found = LookOnceAmongChanges(*id, key, value, pinned);
     if (found != Resident::kMoved) return found;
     io::PauseProcessor();
   }
   return Resident::kMoved;
 }
 
-Database::Impl::Resident Database::Impl::LookFrom(const WorkingRoots::Seen& root, KeyspaceId id,
-                                                  std::string_view key,
-                                                  absl::StatusOr<PinnedValue>* value,
-                                                  btree::Found* pinned) {
-  if (root.root.empty()) {
-    *value = engine::Absent();
-    return Resident::kAnswered;
-  }
-  WayAmongChanges pages(*storage_->cache, root);
-  btree::LookupWay way;
-  way.Begin(root.root, key);
-  const auto find = [&](PageId page) { return pages.Page(page, way.result().birth); };
-  const btree::LookupResult& found = way.GoDown(find, id);
-  if (found.outcome == btree::LookupOutcome::kFound) {
-    if (!pages.copied(found.value.bytes.data())) return Take(found, id, value, pinned);
-    return TakeCopy(found.value, value);
-  }
-  if (found.outcome == btree::LookupOutcome::kAbsent) return Take(found, id, value, pinned);
-  return pages.moved() ? Resident::kMoved : Resident::kNo;
+// Nothing: its pages are not copied, or it is another database's.
+std::optional<KeyspaceId> Database::Impl::CopiedKeyspace(Keyspace keyspace) const {
+  const uint64_t database = KeyspaceAccess::Database(keyspace);
+  if (database != 0 && database != tag_) return std::nullopt;
+  if (storage_->cache->page_bytes() > kCopiedPageMax) return std::nullopt;
+  return KeyspaceAccess::Id(keyspace);
 }
 
-// The page that it lies in is about to be gone.
+Database::Impl::Resident Database::Impl::LookOnceAmongChanges(KeyspaceId id, std::string_view key,
+                                                              absl::StatusOr<PinnedValue>* value,
+                                                              btree::Found* pinned) {
+  WayAmongChanges pages(*storage_->cache);
+  btree::LookupWay way;
+  {
+    const pager::ReadGuard guard(*storage_->guards);
+    const std::optional<WorkingRoots::Seen> root = working_roots_.Look(id);
+    if (!root) return Resident::kMoved;
+    if (root->root.empty()) {
+      *value = engine::Absent();
+      return Resident::kAnswered;
+    }
+    pages.Begin(*root);
+    way.Begin(root->root, key);
+    const auto find = [&](PageId page) { return pages.Page(page, way.result().birth); };
+    const btree::LookupResult& found = way.GoDown(find, id);
+    const bool known = found.outcome == btree::LookupOutcome::kFound ||
+                       found.outcome == btree::LookupOutcome::kAbsent;
+    if (!known) return pages.moved() ? Resident::kMoved : Resident::kNo;
+    if (found.outcome == btree::LookupOutcome::kAbsent || !pages.copied(found.value.bytes.data())) {
+      return Take(found, id, value, pinned);
+    }
+  }
+  return TakeCopy(way.result().value, value, pinned != nullptr);
+}
+
+// Outside guards, for it may allocate: a value of more than kInlineBytes, if the caller wants one.
 Database::Impl::Resident Database::Impl::TakeCopy(const btree::ValueSlot& found,
-                                                  absl::StatusOr<PinnedValue>* value) {
+                                                  absl::StatusOr<PinnedValue>* value,
+                                                  bool wants_long) {
   if (found.large) return Resident::kNo;
   if (found.bytes.size() <= PinnedValueAccess::kInlineBytes) {
     PinnedValueAccess::SetCopy(&value->emplace(), found.bytes);
     return Resident::kAnswered;
   }
+  if (!wants_long) return Resident::kNo;
   const std::shared_ptr<char[]> bytes(new (std::nothrow) char[found.bytes.size()]);
   if (bytes == nullptr) return Resident::kNo;
   found.bytes.copy(bytes.get(), found.bytes.size());
@@ -151,9 +170,9 @@ Database::Impl::Resident Database::Impl::LookInUnpublished(Keyspace keyspace, st
   const io::LatchLock lock(&unpublished_latch_);
   if (!MayLookUnpublished()) return Resident::kMoved;
   latched_lookups_.fetch_add(1, std::memory_order_relaxed);
-  const KeyspaceId id = KeyspaceAccess::Id(keyspace);
-  if (working_.names->Exists(id)) {
-    working_roots_.Show(id, working_.roots.Get(id), storage_->session->current_epoch());
+  const std::optional<KeyspaceId> id = CopiedKeyspace(keyspace);
+  if (id && working_.names->Exists(*id)) {
+    working_roots_.Show(*id, working_.roots.Get(*id), storage_->session->current_epoch());
   }
   const pager::ReadGuard guard(*storage_->guards);
   return LookInKeyspace(working_, keyspace, key, value, nullptr);

@@ -13,6 +13,7 @@ std::optional<WorkingRoots::Seen> WorkingRoots::Look(KeyspaceId keyspace) const 
   seen.root.level = static_cast<uint8_t>(place.level.load(kRelaxed));
   seen.epoch = Epoch{place.epoch.load(kRelaxed)};
   if (!place.changes.Still(count)) return {};
+  if (!looked_.load(kRelaxed)) looked_.store(true, kRelaxed);
   return seen;
 }
 

@@ -2,7 +2,7 @@
 //
 //   WR1  A root is shown only while commits are unpublished, and only of a keyspace that exists; it is then the working
 //        state's at any moment at which no change is under way.
-//   WR2  All calls but Look are made under the latch, so that there is one writer.
+//   WR2  All calls but Look and TakeLooked are made under the latch, so that there is one writer.
 
 #ifndef KEEL_ENGINE_WORKING_ROOTS_H_
 #define KEEL_ENGINE_WORKING_ROOTS_H_
@@ -30,6 +30,8 @@ class WorkingRoots {
 
   // Nothing: it is not shown, or just being changed. Any thread.
   std::optional<Seen> Look(KeyspaceId keyspace) const;
+  // Whether Look has found a root since this was last asked.
+  bool TakeLooked() { return looked_.exchange(false, std::memory_order_relaxed); }
 
   // From now on until Clear; perhaps instead of another one.
   void Show(KeyspaceId keyspace, const pager::TreeRoot& root, Epoch epoch);
@@ -57,6 +59,7 @@ class WorkingRoots {
   static void Fill(Place* place, uint64_t name, const pager::TreeRoot& root, Epoch epoch);
 
   std::array<Place, kPlaces> places_;
+  alignas(64) mutable std::atomic<bool> looked_ = false;  // seldom changed, read by every look
   bool any_ = false;
 };
 

@@ -5,7 +5,8 @@
 //   C2  The array holds, by page id, the frame that the page is in: one load to translate. It is
 //       chunked; chunks are made on first use, freed when empty, and counted.
 //   C3  A frame is mutable while its page's birth is the current epoch, and then only the writer
-//       looks at it; from then on (frozen) its bytes never change.
+//       reads it, and others at most copy it, looking at ChangesOf before and after; from then on
+//       (frozen) its bytes never change.
 //   C4  Only frozen pages are written; from a staging copy that is sealed there, so a frame never
 //       changes under a reader.
 //   C5  A frame is used again only when it is unlinked, every guard entered before has left, nobody

@@ -79,7 +79,7 @@ class WriteSession final : public PageSink {
   bool TooManyMutable() const { return cache_->mutable_pages() > mutable_pages_max_; }
 
   // While it lives nothing is read or copied: Pin gives pages of the current epoch, unpinned, for they stay in memory
-  // and nobody else looks at them, and no others (Cancelled); what the last Reserve set aside is for all that comes, and
+  // and nobody else pins them, and no others (Cancelled); what the last Reserve set aside is for all that comes, and
   // Reserve only makes sure that it is there. REQUIRES: the epoch is not raised meanwhile.
   class InPlace {
    public:

@@ -17,7 +17,10 @@ constexpr WriteOptions kNone{Durability::kNone};
 
 class UnpublishedReadsTest : public EngineTest {
  protected:
+  // Publishes, as all statistics do.
   uint64_t LatchedLookups() { return db_->Stats().commits.latched_lookups; }
+
+  uint64_t latched_ = 0;
 };
 
 // One lookup has the root shown; all others go past the latch, and nothing is published for them: each would cost the next
@@ -146,37 +149,112 @@ TEST_F(UnpublishedReadsTest, L1_LookupsSeeWholeChangesInTheirOrder) {
   for (std::thread& reader : readers) reader.join();
 }
 
-// Both keys of a batch have its number. Whoever has seen one of them sees the other no older.
+// Batches stay unpublished only where nobody has looked since the one before: who looks meets one in the making seldom.
+TEST_F(UnpublishedReadsTest, L2_ABatchAmongLookupsIsPublished) {
+  options_.memory_bytes = uint64_t{64} << 20;
+  Open();
+  const auto quiet = [&] {
+    for (int i = 0; i < 20; ++i) KEEL_ASSERT_OK(db_->Put("quiet", "1", kNone));
+  };
+  const auto write_batch = [&](std::string_view value) {
+    WriteBatch changes;
+    for (int i = 0; i < 50; ++i) changes.Put(Numbered("k", i), value);
+    KEEL_ASSERT_OK(db_->Write(changes, kNone).status());
+  };
+  // Whether the last batch stayed unpublished: then no root is shown, and a lookup takes the latch.
+  const auto stayed = [&](std::string_view value) {
+    EXPECT_EQ(GetText(*db_, "k000007"), value);
+    const uint64_t before = latched_;
+    latched_ = LatchedLookups();
+    return latched_ > before;
+  };
+  quiet();
+  write_batch("1");
+  EXPECT_TRUE(stayed("1"));
+  quiet();
+  ASSERT_EQ(GetText(*db_, "quiet"), "1");  // under the latch: shows the root
+  latched_ = LatchedLookups();             // publishes
+  quiet();
+  ASSERT_EQ(GetText(*db_, "quiet"), "1");
+  quiet();
+  ASSERT_EQ(GetText(*db_, "quiet"), "1");  // past it
+  write_batch("2");
+  latched_ = latched_ + 1;
+  EXPECT_FALSE(stayed("2"));
+}
+
+// Both keys of a batch have its number. Whoever has seen one of them sees the other no older. Readers begin when a batch
+// is about to be applied, so that nobody has looked before and it stays unpublished.
 TEST_F(UnpublishedReadsTest, L2_ABatchIsSeenWhole) {
   options_.memory_bytes = uint64_t{64} << 20;  // enough for a batch to stay unpublished
   Open();
-  constexpr int kBatches = 600;
+  constexpr int kBatches = 150;
   const std::array<std::string, 2> ends = {"a", "z"};
-  std::atomic<bool> over = false;
+  std::atomic<int> going = -1;  // the batch
+  std::atomic<int> seen = 0;    // readers that have seen it
   std::vector<std::thread> readers;
   for (size_t first = 0; first < 2; ++first) {
     readers.emplace_back([&, first] {
-      while (!over.load() && !HasFatalFailure()) {
-        const std::string one = GetText(*db_, ends[first]);
-        const std::string other = GetText(*db_, ends[1 - first]);
-        if (one == "NotFound") continue;
-        ASSERT_NE(other, "NotFound");
-        ASSERT_GE(std::stoi(other), std::stoi(one));
+      for (int batch = 0; batch < kBatches; ++batch) {
+        while (going.load() < batch) std::this_thread::yield();
+        for (int last = -1; last < batch;) {
+          const std::string one = GetText(*db_, ends[first]);
+          const std::string other = GetText(*db_, ends[1 - first]);
+          if (one == "NotFound") continue;
+          last = std::stoi(one);
+          ASSERT_NE(other, "NotFound");
+          ASSERT_GE(std::stoi(other), last);
+        }
+        ++seen;
       }
     });
   }
-  for (int batch = 0; batch < kBatches; ++batch) {
-    for (int quiet = 0; quiet < 20; ++quiet) KEEL_EXPECT_OK(db_->Put("quiet", "1", kNone));
+  const auto batch_of = [](int number, int rows) {
     WriteBatch changes;
-    changes.Put("a", std::to_string(batch));
-    for (int i = 0; i < 50; ++i) {
-      changes.Put(Numbered("k", (batch * 7 + i * 41) % 5000), std::string(100, 'v'));
+    changes.Put("a", std::to_string(number));
+    for (int i = 0; i < rows; ++i) {
+      changes.Put(Numbered("k", (number * 7 + i * 41) % 5000), std::string(100, 'v'));
     }
-    changes.Put("z", std::to_string(batch));
-    KEEL_EXPECT_OK(db_->Write(changes, kNone).status());
+    changes.Put("z", std::to_string(number));
+    return changes;
+  };
+  for (int batch = 0; batch < kBatches; ++batch) {
+    // What the readers of the last one have looked at is forgotten by a small batch; one lookup has the root shown.
+    if (batch > 0) KEEL_EXPECT_OK(db_->Write(batch_of(batch - 1, 1), kNone).status());
+    KEEL_EXPECT_OK(db_->Put("quiet", "1", kNone));
+    EXPECT_EQ(GetText(*db_, "quiet"), "1");
+    for (int quiet = 0; quiet < 20; ++quiet) KEEL_EXPECT_OK(db_->Put("quiet", "1", kNone));
+    going = batch;
+    KEEL_EXPECT_OK(db_->Write(batch_of(batch, 200), kNone).status());
+    while (seen.load() < 2 * (batch + 1) && !HasFatalFailure()) std::this_thread::yield();
   }
-  over = true;
   for (std::thread& reader : readers) reader.join();
+}
+
+// Their pages are not copied: lookups take turns with the commits, and are as right.
+TEST_F(UnpublishedReadsTest, LookupsInLargePagesTakeTheLatch) {
+  options_.page_bytes = uint32_t{64} << 10;
+  options_.memory_bytes = uint64_t{64} << 20;
+  Open();
+  for (int i = 0; i < 50; ++i) {
+    KEEL_ASSERT_OK(db_->Put("k", std::to_string(i), kNone));
+    ASSERT_EQ(GetText(*db_, "k"), std::to_string(i));
+  }
+  EXPECT_GE(LatchedLookups(), 40U);
+}
+
+TEST_F(UnpublishedReadsTest, AHandleOfAnotherDatabaseIsRefused) {
+  Open();
+  const TempDir elsewhere;
+  auto other = Database::Open(elsewhere.path() / "db", options_);
+  KEEL_ASSERT_OK(other.status());
+  const auto foreign = (*other)->OpenKeyspace("theirs");
+  KEEL_ASSERT_OK(foreign.status());
+  KEEL_ASSERT_OK(db_->OpenKeyspace("ours").status());  // of the same number
+  KEEL_ASSERT_OK(db_->Put("k", "1", kNone));
+  ASSERT_EQ(GetText(*db_, "k"), "1");
+  EXPECT_TRUE(absl::IsInvalidArgument(db_->Get(*foreign, "k").status()));
+  EXPECT_EQ(GetText(*db_, "k"), "1");
 }
 
 }  // namespace

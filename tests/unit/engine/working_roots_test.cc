@@ -51,18 +51,35 @@ TEST(WorkingRootsTest, WR1_AnotherRootIsNoticedByWhoSawTheFirst) {
   EXPECT_FALSE(again->changes->Still(again->count));
 }
 
+TEST(WorkingRootsTest, WR2_WhoeverHasLookedIsAskedForOnce) {
+  WorkingRoots roots;
+  EXPECT_FALSE(roots.Look(kOne).has_value());
+  EXPECT_FALSE(roots.TakeLooked()) << "nothing was shown";
+  roots.Show(kOne, RootOf(4), kNow);
+  EXPECT_FALSE(roots.TakeLooked());
+  EXPECT_TRUE(roots.Look(kOne).has_value());
+  EXPECT_TRUE(roots.TakeLooked());
+  EXPECT_FALSE(roots.TakeLooked());
+}
+
 TEST(WorkingRootsTest, WR1_WhatIsSeenIsOfOneMoment) {
+  constexpr uint64_t kPages = 200'000;
   WorkingRoots roots;
   roots.Show(kOne, RootOf(2), kNow);
   std::atomic<bool> over = false;
   std::thread reader([&] {
-    while (!over.load()) {
+    uint64_t last = 0;
+    bool going = true;
+    while (going) {
+      going = !over.load();  // once more after the end: then it must succeed
       const auto seen = roots.Look(kOne);
       if (!seen) continue;
-      ASSERT_EQ(seen->root.reference.birth.value, seen->root.reference.id.value + 1);
+      last = seen->root.reference.id.value;
+      ASSERT_EQ(seen->root.reference.birth.value, last + 1);
     }
+    EXPECT_EQ(last, kPages - 1);
   });
-  for (uint64_t page = 3; page < 200'000; ++page) roots.Note(kOne, RootOf(page));
+  for (uint64_t page = 3; page < kPages; ++page) roots.Note(kOne, RootOf(page));
   over = true;
   reader.join();
 }

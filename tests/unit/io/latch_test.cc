@@ -30,13 +30,10 @@ TEST(AwakeWaitTest, ItEndsSoonerWhereOthersTakeTheirTime) {
   EXPECT_LT(PassesUntilItEnds(AwakeWait(+slow)), still - 190);
 }
 
-TEST(AwakeWaitTest, RoughTimeDoesNotGoBack) {
-  absl::Duration last = RoughTime();
-  for (int i = 0; i < 10'000; ++i) {
-    const absl::Duration now = RoughTime();
-    ASSERT_GE(now, last);
-    last = now;
-  }
+TEST(AwakeWaitTest, RoughTimeGoesOn) {
+  const absl::Duration begin = RoughTime();
+  while (RoughTime() == begin) std::this_thread::yield();
+  EXPECT_GT(RoughTime(), begin);
 }
 
 TEST(LatchLockTest, OneAtATime) {

@@ -115,5 +115,37 @@ TEST_F(WriteSessionTest, OnAFullDiskEveryRetiredPageIsTakenBack) {
   KEEL_EXPECT_OK(Reserve(SpaceUse::kOrdinary, 1));
 }
 
+// Who looks at such a page meanwhile (PageCache::ChangesOf) has to notice that it is being changed, and that it was.
+TEST_F(WriteSessionTest, L2_WhatIsChangedInPlaceWhileWatchedIsMarked) {
+  ASSERT_TRUE(Reserve(SpaceUse::kOrdinary, 4).ok());
+  const MutablePage page = session_->Create(PageKind::kLeaf, 0, kTestKeyspace);
+  const PageCache& cache = *cache_;
+  const Sequence& changes = cache.ChangesOf(page.bytes);
+  const auto change = [&] {
+    const PageWant want{{page.id, page.birth}, kTestKeyspace, 0};
+    EXPECT_EQ(session_->Change(session_->Pin(want).value()).bytes, page.bytes);
+  };
+  const uint64_t created = changes.Look();
+  EXPECT_TRUE(Sequence::Settled(created));
+  {
+    const WriteSession::Watched watched(session_.get(), /*looks=*/false);
+    change();
+    EXPECT_TRUE(changes.Still(created)) << "nobody looks";
+  }
+  {
+    const WriteSession::Watched watched(session_.get(), /*looks=*/true);
+    EXPECT_TRUE(changes.Still(created)) << "not yet";
+    change();
+    EXPECT_FALSE(Sequence::Settled(changes.Look()));
+    change();
+    EXPECT_FALSE(Sequence::Settled(changes.Look()));
+  }
+  EXPECT_TRUE(Sequence::Settled(changes.Look()));
+  EXPECT_FALSE(changes.Still(created));
+  const uint64_t after = changes.Look();
+  change();
+  EXPECT_TRUE(changes.Still(after)) << "the scope has ended";
+}
+
 }  // namespace
 }  // namespace keel::pager
