@@ -112,7 +112,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
     kAnswered,  // the value, or that there is none
     kPinned,    // the leaf is pinned: Materialize makes the value
     kNo,        // something is not in memory, large or damaged: GetAt goes the long way
-    kMoved,  // pages were changed or published meanwhile, again and again: to be looked at in another way
+    kMoved,     // pages were changed or published meanwhile: to be looked at in another way
   };
   // REQUIRES: a guard, and a state that it protects, or that is kept.
   // Without `pinned` nothing is: a value of more than kInlineBytes then goes the long way.
@@ -133,6 +133,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // What a lookup in a guard has found, likewise.
   Resident Take(const btree::LookupResult& found, KeyspaceId keyspace,
                 absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
+  // Parts of LookAmongChanges: one attempt; whose pages it copies; a value in such a copy.
   Resident LookOnceAmongChanges(KeyspaceId keyspace, std::string_view key,
                                 absl::StatusOr<PinnedValue>* value, btree::Found* pinned);
   std::optional<KeyspaceId> CopiedKeyspace(Keyspace keyspace) const;
@@ -151,6 +152,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
                                        const WriteOptions& options);
   // Reads, without the writer lock, the pages that are going to be changed, if the database is larger than the memory.
   void ReadBeforehand(std::span<const recovery::Operation> operations);
+  // Has what is in memory of them fetched into the processor's caches while others have the writer lock.
   void FetchBeforehand(std::span<const recovery::Operation> operations, Durability durability);
   // False: a page of the way to its key is not.
   bool IsInMemory(const recovery::Operation& operation);

@@ -36,8 +36,9 @@ constexpr int kAttempts = 3;
 }  // namespace
 
 bool Database::Impl::MayStayUnpublished(const engine::CommitQueue::Member& batch) {
+  if (!batch.puts_only()) return false;
   if (working_roots_.TakeLooked()) quiet_commits_.store(0, std::memory_order_relaxed);
-  return batch.puts_only() && quiet_commits_.load(std::memory_order_relaxed) >= kQuietCommits;
+  return quiet_commits_.load(std::memory_order_relaxed) >= kQuietCommits;
 }
 
 absl::Status Database::Impl::GatherUnpublished(const Operation& operation) {

@@ -62,10 +62,9 @@ bool Better(const Found& a, const Found& b) {
   return std::pair(rank(a), a.order) > std::pair(rank(b), b.order);
 }
 
-// What does not read as a superblock is read again: it may have been the reading.
+// Twice, though the first one may look good: it may be of an older write.
 Found ReadCopy(io::File& file, uint64_t offset, std::span<std::byte> buffer) {
   Found first = ReadOnce(file, offset, buffer);
-  if (first.valid()) return first;
   Found second = ReadOnce(file, offset, buffer);
   return Better(second, first) ? second : first;
 }

@@ -166,7 +166,7 @@ class WriteSession final : public PageSink {
   uint64_t stock_pages_ = 0;
   bool in_place_ = false;
   bool watched_ = false;
-  std::vector<Sequence*> changing_;           // of pages, while watched
+  std::vector<Sequence*> changing_;           // of the pages that are marked
   SpaceUse stock_use_ = SpaceUse::kOrdinary;  // for which it was last filled
 };
 
