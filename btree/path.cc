@@ -1,5 +1,8 @@
 #include "btree/path.h"
 
+#include <algorithm>
+#include <array>
+#include <compare>
 #include <utility>
 
 #include "base/status.h"
@@ -45,16 +48,85 @@ absl::Status CheckWithin(const NodeView& node, const KeyParts& lower,
   return absl::OkStatus();
 }
 
-absl::Status CheckFences(const Path& path, size_t level) {
-  KeyParts lower;
-  std::optional<KeyParts> upper;
+namespace {
+
+// What a node's header and slots tell of a key: a cell is memory that the way down a tree need not read.
+struct KeyStart {
+  KeyStart(const NodeView& node, size_t slot)
+      : whole(node.slots()[slot].key_bytes() <= sizeof(Slot::head)) {
+    Store<uint32_t>(head.data(), __builtin_bswap32(node.slots()[slot].head));
+    const size_t bytes = std::min(head.size(), node.slots()[slot].key_bytes());
+    known = {node.prefix(), {head.data(), bytes}};
+  }
+  KeyStart(const KeyStart&) = delete;
+  KeyStart& operator=(const KeyStart&) = delete;
+
+  std::array<char, sizeof(Slot::head)> head;
+  KeyParts known;  // its second part lies in `head`
+  bool whole;      // nothing of the key comes behind it
+};
+
+// How the keys compare; unordered: their starts do not tell.
+std::partial_ordering CompareStarts(const KeyStart& one, const KeyStart& other) {
+  const size_t shared = CommonPrefixBytes(one.known, other.known);
+  const bool one_ends = shared == one.known.size();
+  const bool other_ends = shared == other.known.size();
+  if (!one_ends && !other_ends) {
+    return static_cast<unsigned char>(one.known[shared]) <=>
+           static_cast<unsigned char>(other.known[shared]);
+  }
+  const bool one_over = one_ends && one.whole;
+  const bool other_over = other_ends && other.whole;
+  if (one_over && other_over) return std::partial_ordering::equivalent;
+  if (one_over) return std::partial_ordering::less;
+  if (other_over) return std::partial_ordering::greater;
+  return std::partial_ordering::unordered;
+}
+
+// The separators nearest above a node, where it has any.
+struct Fences {
+  struct Separator {
+    NodeView node;
+    size_t slot;
+  };
+  std::optional<Separator> lower;
+  std::optional<Separator> upper;
+};
+
+Fences FencesOf(const Path& path, size_t level) {
+  Fences fences;
   for (size_t above = level + 1; above < path.size(); ++above) {
     const PathStep& step = path[above];
     const NodeView node = step.node();
-    if (lower.size() == 0 && step.slot > 0) lower = node.key(step.slot);
-    if (!upper && step.slot + 1 < node.count()) upper = node.key(step.slot + 1);
+    if (!fences.lower && step.slot > 0) fences.lower = {node, step.slot};
+    if (!fences.upper && step.slot + 1 < node.count()) fences.upper = {node, step.slot + 1};
   }
-  return CheckWithin(path[level].node(), lower, upper);
+  return fences;
+}
+
+// Whether it can be seen without a look at cells that a node is within its fences.
+bool SeenWithin(const NodeView& node, const Fences& fences) {
+  const size_t first = node.leaf() ? 0 : 1;
+  if (first >= node.count()) return true;
+  if (fences.lower) {
+    const auto order = CompareStarts({node, first}, {fences.lower->node, fences.lower->slot});
+    if (!(order > 0 || (order == 0 && node.leaf()))) return false;
+  }
+  return !fences.upper ||
+         CompareStarts({node, node.count() - 1}, {fences.upper->node, fences.upper->slot}) < 0;
+}
+
+}  // namespace
+
+absl::Status CheckFences(const Path& path, size_t level) {
+  const NodeView node = path[level].node();
+  const Fences fences = FencesOf(path, level);
+  if (SeenWithin(node, fences)) return absl::OkStatus();
+  KeyParts lower;
+  std::optional<KeyParts> upper;
+  if (fences.lower) lower = fences.lower->node.key(fences.lower->slot);
+  if (fences.upper) upper = fences.upper->node.key(fences.upper->slot);
+  return CheckWithin(node, lower, upper);
 }
 
 namespace {
