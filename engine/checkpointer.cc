@@ -65,7 +65,7 @@ CheckpointFigures Checkpointer::figures() const {
   return figures_;
 }
 
-absl::Status Checkpointer::Run(bool clean, bool* fatal) {
+absl::Status Checkpointer::Run(bool clean, Keep keep, bool* fatal) {
   absl::MutexLock lock(&mutex_);
   *fatal = false;
   KEEL_RETURN_IF_ERROR(failed_);
@@ -77,7 +77,7 @@ absl::Status Checkpointer::Run(bool clean, bool* fatal) {
   if (up_to_date && !clean) return absl::OkStatus();
   Attempt attempt;
   attempt.clean = clean;
-  attempt.visible = registry_->BeginCheckpoint();
+  attempt.visible = keep();
   attempt.version = attempt.visible;
   return RunLocked(attempt, fatal);
 }
@@ -91,7 +91,7 @@ absl::Status Checkpointer::Commit(std::shared_ptr<const Version> version, Commit
   // Room for the record; under this lock, since another checkpoint's frame would take it away.
   KEEL_RETURN_IF_ERROR(storage_->log->Reserve(recovery::kRecordHeadBytes, 1));
   Attempt attempt;
-  attempt.visible = registry_->BeginCheckpoint();
+  attempt.visible = registry_->KeepForCheckpoint();
   attempt.version = std::move(version);
   registry_->KeepUnpublished(attempt.version->epoch);
   bool fatal = false;
@@ -108,6 +108,7 @@ absl::Status Checkpointer::Commit(std::shared_ptr<const Version> version, Commit
 }
 
 absl::Status Checkpointer::RunLocked(Attempt& attempt, bool* fatal) {
+  registry_->ExamineDeaths();
   const absl::Duration begin = storage_->clock().Now();
   attempt.generation = next_generation_;
   ++next_generation_.value;

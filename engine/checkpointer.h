@@ -69,10 +69,12 @@ class Checkpointer {
   // `catalogue_pages` hold the catalogue of the checkpoint that was found at open.
   Checkpointer(Storage* storage, VersionRegistry* registry, std::vector<PageId> catalogue_pages);
 
-  // One checkpoint of the visible version. Does nothing when that is the last one already, unless a new
-  // superblock is needed (the first call after open, or `clean`). `clean`: nothing is committed behind it. Errors
-  // other than a failed sync leave everything as it was; `*fatal` tells the two apart.
-  absl::Status Run(bool clean, bool* fatal) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Keeps the visible version for a checkpoint (VersionRegistry::KeepForCheckpoint).
+  using Keep = absl::FunctionRef<std::shared_ptr<const Version>()>;
+  // One checkpoint of the visible version, which `keep` has kept. Does nothing when that is the last one already,
+  // unless a new superblock is needed (the first call after open, or `clean`). `clean`: nothing is committed behind
+  // it. Errors other than a failed sync leave everything as it was; `*fatal` tells the two apart.
+  absl::Status Run(bool clean, Keep keep, bool* fatal) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // One checkpoint of the version that the writer's transaction has built and sealed (WriteSession::Seal): commits
   // it. `version`'s lsn is that of the newest published version, which is visible; its number is the transaction's.

@@ -51,8 +51,10 @@ void Database::Impl::StopOnFailure() {
 
 absl::Status Database::Impl::RunCheckpoint(bool clean) {
   PublishCommits();
-  absl::Status status =
-      PerformCheckpoint([&](bool* fatal) { return checkpointer_.Run(clean, fatal); });
+  absl::Status status = PerformCheckpoint([&](bool* fatal) {
+    return checkpointer_.Run(
+        clean, [&] { return KeepForCheckpoint(); }, fatal);
+  });
   NoteCheckpoint(status);
   return status;
 }

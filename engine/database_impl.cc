@@ -73,6 +73,7 @@ Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> st
       health_(options.listener, options.read_only),
       health_watch_(&health_) {
   storage_->session->set_keepers([this] { return registry_.Keepers(); });
+  storage_->session->set_holder_of([this](Epoch birth) { return registry_.HolderOf(birth); });
   // Redo ends with free pages to spare, or with those that only deletes may use.
   applier_.set_space_for_puts(pager::SpaceUse::kDelete);
 }
@@ -199,6 +200,7 @@ absl::Status Database::Impl::ApplyAndLog(const Operation& operation) {
 }
 
 void Database::Impl::RestoreWorking() {
+  KEEL_CHECK(!unpublished_.load(std::memory_order_relaxed));  // U2
   const std::shared_ptr<const Version> base = registry_.Newest();
   applier_.Rollback(base->state);
 }

@@ -355,6 +355,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   void PublishCommitsLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(unpublished_latch_);
   // For Stop: and from now on there are none.
   void EndUnpublished() ABSL_LOCKS_EXCLUDED(unpublished_latch_);
+  std::shared_ptr<const engine::Version> KeepForCheckpoint()
+      ABSL_LOCKS_EXCLUDED(unpublished_latch_);
   // Whether the working state is to be read for a lookup.
   bool MayLookUnpublished() ABSL_EXCLUSIVE_LOCKS_REQUIRED(unpublished_latch_);
 

@@ -53,6 +53,14 @@ size_t FramesOf(const Options& options) {
   return std::max<size_t>(pager::kMinFrames, bytes / options.page_bytes);
 }
 
+// Pages of one epoch, from which on they are frozen (R2) and copied anew when they are changed. The share from which
+// pages are written ahead (engine/background.cc), which cannot be done before; of a small cache less, for what a single
+// change reserves is a part of it that counts.
+size_t MutablePagesMax(size_t frames) {
+  constexpr size_t kSmall = 4096;
+  return frames < kSmall ? frames / 4 : frames / 5 * 2;
+}
+
 // The way from a directory to a running database, one step a method.
 class Opener {
  public:
@@ -249,7 +257,7 @@ absl::Status Opener::MakePager() {
                                                  storage_->guards.get(), cache));
   storage_->session = std::make_unique<pager::WriteSession>(
       storage_->cache.get(), storage_->space.get(), superblock().epoch,
-      MakeEpoch(storage_->incarnation, 1), cache.frames / 4);
+      MakeEpoch(storage_->incarnation, 1), MutablePagesMax(cache.frames));
   return absl::OkStatus();
 }
 

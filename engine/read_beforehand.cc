@@ -39,6 +39,7 @@ void Database::Impl::ReadBeforehand(std::span<const Operation> operations) {
   if (operations.size() == 1 && IsInMemory(operations.front())) return;
   const engine::VersionKeeper version =
       registry_.KeepVisible(Now(), "a commit that reads its pages");
+  if (!version) return;
   size_t left = storage_->cache->frames() / kFrameShareOfReads;
   std::vector<std::string_view> keys;
   for (auto at = operations.begin(); at != operations.end() && left > 0;) {

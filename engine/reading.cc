@@ -11,6 +11,7 @@
 #include "engine/answers.h"
 #include "engine/database_impl.h"
 #include "engine/shared_version.h"
+#include "io/latch.h"
 #include "pager/guard.h"
 
 namespace keel {
@@ -49,6 +50,12 @@ const std::byte* Database::Impl::GatedPages::Whereabouts(PageId id) const {
 
 engine::VersionKeeper Database::Impl::KeepVisible(std::string_view label) {
   PublishForReading();
+  engine::VersionKeeper version = registry_.KeepVisible(Now(), label);
+  if (version) [[likely]]
+    return version;
+  // Commits have come in between; at the latch none does.
+  const io::LatchLock latch(&unpublished_latch_);
+  PublishCommitsLocked();
   return registry_.KeepVisible(Now(), label);
 }
 

@@ -18,6 +18,9 @@
 //   U4  Publishing raises the epoch (R2), so that no page which a version reaches is changed any more (R1). The deaths
 //       and the pages born since the last version are one transaction's to the session.
 //   U5  Once the database has stopped there are none: what was answered has been published before (D3).
+//   U6  Nobody comes to keep a version while there are unpublished commits (V6): who wants one publishes at the latch.
+//       A path is copied at the latch too, so that a page which it drops meanwhile, and which nobody keeps by then, is
+//       nobody's, and free (R4): neither the hidden version nor one before it comes back.
 //
 // Lock order (D1): writer > checkpoint > latch > registry.
 
@@ -193,11 +196,13 @@ absl::StatusOr<bool> Database::Impl::MakeWritable(const Operation& operation) {
   MakeRoomForMutable();
   KEEL_RETURN_IF_ERROR(storage_->session->Reserve(2 * PagesOfPut(operation)));
   std::optional<io::LatchLock> latch;
-  std::optional<pager::WriteSession::Watched> watched;  // ends before the latch is released
+  std::optional<pager::WriteSession::Watched> watched;  // these end before the latch is released
+  std::optional<pager::WriteSession::Superseding> superseding;
   const auto lock = [&] {
     latch.emplace(&unpublished_latch_);
     unpublished_latch_.AssertHeld();
     watched.emplace(storage_->session.get(), working_roots_.any());
+    superseding.emplace(storage_->session.get(), unpublished_.load(std::memory_order_relaxed));
     return absl::OkStatus();
   };
   KEEL_ASSIGN_OR_RETURN(const bool writable, applier_.MakeWritable(operation, lock));
@@ -234,6 +239,12 @@ void Database::Impl::PublishCommitsLocked() {
                        Version{publication.epoch, working_lsn_, working_number_, working_}),
                    std::move(publication.deaths));
   unpublished_.store(false, std::memory_order_release);
+}
+
+std::shared_ptr<const Version> Database::Impl::KeepForCheckpoint() {
+  const io::LatchLock latch(&unpublished_latch_);
+  PublishCommitsLocked();
+  return registry_.KeepForCheckpoint();
 }
 
 void Database::Impl::EndUnpublished() {

@@ -11,6 +11,8 @@
 
 namespace keel::engine {
 
+using Purpose = pager::Reclaimer::Purpose;
+
 namespace {
 
 // Deaths examined with each move of the visible version: a few, and more than it brought, so that the queue drains
@@ -39,7 +41,7 @@ VersionRegistry::VersionRegistry(const std::shared_ptr<const Version>& recovered
       process_(ForkGeneration()),
       visible_raw_(recovered.get()),
       visible_(recovered) {
-  reclaimer_.AddKeeper(recovered->epoch);
+  reclaimer_.AddKeeper(recovered->epoch, Purpose::kRecovery);
 }
 
 std::shared_ptr<const Version> VersionRegistry::Visible() const {
@@ -63,6 +65,7 @@ std::vector<Epoch> VersionRegistry::Keepers() const {
 
 VersionKeeper VersionRegistry::KeepVisible(absl::Duration now, std::string_view label) {
   const io::LatchLock lock(&mutex_);
+  if (hidden_) return {};
   reclaimer_.AddKeeper(visible_->epoch);
   SnapshotGroup& group = snapshots_[visible_->epoch];
   if (group.count++ == 0) {
@@ -88,9 +91,15 @@ void VersionRegistry::ReleaseKeeper(Epoch epoch) {
   pager::PageSet freed;
   {
     absl::MutexLock lock(&mutex_);
-    reclaimer_.ReleaseKeeper(epoch, &freed);
+    reclaimer_.ReleaseKeeper(epoch, &freed, Purpose::kRecovery);
   }
   if (!freed.empty()) cache_->Retire(freed);
+}
+
+pager::Reclaimer::Holder VersionRegistry::HolderOf(Epoch birth) const {
+  const io::LatchLock lock(&mutex_);
+  KEEL_CHECK(hidden_);
+  return reclaimer_.HolderOf(birth, Epoch{std::numeric_limits<uint64_t>::max()});
 }
 
 void VersionRegistry::Publish(std::shared_ptr<const Version> version, pager::DeadPages deaths) {
@@ -108,17 +117,17 @@ void VersionRegistry::Freeze() {
 }
 
 bool VersionRegistry::Advance(Lsn lsn, bool durable) {
-  pager::PageSet freed;
+  Examined examined;
   {
     const io::LatchLock lock(&mutex_);
     if (frozen_ && !durable) return false;
-    AdvanceLocked(lsn, &freed);
+    AdvanceLocked(lsn, &examined);
   }
-  if (!freed.empty()) cache_->Retire(freed);
+  GiveBack(examined);
   return true;
 }
 
-void VersionRegistry::AdvanceLocked(Lsn lsn, pager::PageSet* freed) {
+void VersionRegistry::AdvanceLocked(Lsn lsn, Examined* examined) {
   absl::InlinedVector<std::shared_ptr<const Version>, 4> passed;
   const uint64_t waiting = reclaimer_.unexamined();
   while (!published_.empty() && published_.front().version->lsn <= lsn) {
@@ -135,7 +144,12 @@ void VersionRegistry::AdvanceLocked(Lsn lsn, pager::PageSet* freed) {
   }
   if (retired_.size() >= kRetiredVersions) DropRetired();
   const uint64_t brought = reclaimer_.unexamined() - waiting;
-  reclaimer_.Examine(kExaminePages + kExamineFactor * brought, freed);
+  reclaimer_.Examine(kExaminePages + kExamineFactor * brought, &examined->freed, &examined->unread);
+}
+
+void VersionRegistry::GiveBack(const Examined& examined) {
+  if (!examined.freed.empty()) cache_->Retire(examined.freed);
+  if (!examined.unread.empty()) cache_->Supersede(examined.unread);
 }
 
 void VersionRegistry::Hide() {
@@ -146,16 +160,16 @@ void VersionRegistry::Hide() {
 }
 
 void VersionRegistry::Reveal(std::shared_ptr<const Version> version, pager::DeadPages deaths) {
-  pager::PageSet freed;
+  Examined examined;
   {
     const io::LatchLock lock(&mutex_);
     KEEL_CHECK(hidden_ && !frozen_);
     hidden_ = false;
     const Lsn lsn = version->lsn;
     published_.push_back(Published{std::move(version), std::move(deaths)});
-    AdvanceLocked(lsn, &freed);
+    AdvanceLocked(lsn, &examined);
   }
-  if (!freed.empty()) cache_->Retire(freed);
+  GiveBack(examined);
 }
 
 void VersionRegistry::DropRetired() {
@@ -163,23 +177,17 @@ void VersionRegistry::DropRetired() {
   while (!retired_.empty() && guards_->Passed(retired_.front().stamp)) retired_.pop_front();
 }
 
-std::shared_ptr<const Version> VersionRegistry::BeginCheckpoint() {
-  pager::PageSet freed;
-  std::shared_ptr<const Version> version;
-  {
-    absl::MutexLock lock(&mutex_);
-    version = visible_;
-    reclaimer_.AddKeeper(version->epoch);
-    reclaimer_.Examine(std::numeric_limits<uint64_t>::max(), &freed);
-  }
-  if (!freed.empty()) cache_->Retire(freed);
-  return version;
+std::shared_ptr<const Version> VersionRegistry::KeepForCheckpoint() {
+  absl::MutexLock lock(&mutex_);
+  KEEL_CHECK(!hidden_);
+  reclaimer_.AddKeeper(visible_->epoch, Purpose::kRecovery);
+  return visible_;
 }
 
 void VersionRegistry::KeepUnpublished(Epoch epoch) {
   absl::MutexLock lock(&mutex_);
-  KEEL_CHECK(published_.empty() && visible_->epoch < epoch);
-  reclaimer_.AddKeeper(epoch);
+  KEEL_CHECK(!hidden_ && published_.empty() && visible_->epoch < epoch);
+  reclaimer_.AddKeeper(epoch, Purpose::kRecovery);
 }
 
 pager::PageSet VersionRegistry::DiedBetween(Epoch older, Epoch newer) const {
@@ -188,15 +196,15 @@ pager::PageSet VersionRegistry::DiedBetween(Epoch older, Epoch newer) const {
 }
 
 uint64_t VersionRegistry::Reclaim(uint64_t max_pages) {
-  pager::PageSet freed;
+  Examined examined;
   uint64_t remaining = 0;
   {
     absl::MutexLock lock(&mutex_);
-    reclaimer_.Examine(max_pages, &freed);
+    reclaimer_.Examine(max_pages, &examined.freed, &examined.unread);
     remaining = reclaimer_.unexamined();
     if (!retired_.empty()) DropRetired();
   }
-  if (!freed.empty()) cache_->Retire(freed);
+  GiveBack(examined);
   return remaining;
 }
 

@@ -7,6 +7,8 @@
 //   V4  A version is freed only after every guard that may have loaded it has left.
 //   V5  While it is hidden, commits are visible that no version holds (engine/unpublished_commits.cc): visible() is null,
 //       and what the others tell of is older than that.
+//   V6  While it is hidden nobody comes to keep a version. So what the writer drops then belongs, at once, to those who
+//       keep one already, or to nobody.
 
 #ifndef KEEL_ENGINE_VERSION_REGISTRY_H_
 #define KEEL_ENGINE_VERSION_REGISTRY_H_
@@ -19,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -73,7 +76,7 @@ class VersionRegistry {
   const Version* visible() const { return visible_raw_.load(std::memory_order_acquire); }
   std::shared_ptr<const Version> Visible() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A snapshot of the visible version, shown in statistics with its age and label.
+  // A snapshot of the visible version, shown in statistics with its age and label. Empty while it is hidden.
   VersionKeeper KeepVisible(absl::Duration now, std::string_view label = {})
       ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -91,6 +94,9 @@ class VersionRegistry {
   // Publishes the version that holds everything, and makes it visible. REQUIRES: hidden, and not frozen.
   void Reveal(std::shared_ptr<const Version> version, pager::DeadPages deaths)
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Who holds a page of a published version that no later one has (V6). REQUIRES: hidden, and so until the page has
+  // been dropped.
+  pager::Reclaimer::Holder HolderOf(Epoch birth) const ABSL_LOCKS_EXCLUDED(mutex_);
   // The newest published version, visible or not.
   std::shared_ptr<const Version> Newest() const ABSL_LOCKS_EXCLUDED(mutex_);
   // The epochs, ascending, of all versions that are kept, visible, or published: until the next one is published,
@@ -99,17 +105,19 @@ class VersionRegistry {
 
   // --- checkpoints ---
 
-  // The visible version, kept, with every death up to it examined.
-  std::shared_ptr<const Version> BeginCheckpoint() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The visible version, kept. REQUIRES: it is not hidden.
+  std::shared_ptr<const Version> KeepForCheckpoint() ABSL_LOCKS_EXCLUDED(mutex_);
   // Keeps the version that a transaction is about to commit by a checkpoint, though it is not published yet.
   // REQUIRES: the writer lock; every published version is visible; `epoch` is younger than all of them.
   void KeepUnpublished(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Every death up to the visible version, so that DiedBetween can tell of it.
+  void ExamineDeaths() { Reclaim(std::numeric_limits<uint64_t>::max()); }
   // Pages of checkpoint `older` that `newer` no longer reaches.
   pager::PageSet DiedBetween(Epoch older, Epoch newer) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Dead pages that nobody but the checkpoint at `last` holds, and those not yet examined: what the next
   // checkpoint may give back.
   uint64_t ReturnedByCheckpoint(Epoch last) const ABSL_LOCKS_EXCLUDED(mutex_);
-  // Gives a keeper of BeginCheckpoint or KeepUnpublished back (a failed attempt's, or the previous checkpoint's).
+  // Gives a keeper of KeepForCheckpoint or KeepUnpublished back (a failed attempt's, or the previous checkpoint's).
   void ReleaseKeeper(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Examines up to `max_pages` queued deaths and frees what nobody holds. Returns how many remain.
@@ -149,8 +157,15 @@ class VersionRegistry {
     std::string label;  // of the oldest that has one
   };
 
+  // What a look at deaths has found; given back when the mutex is free again.
+  struct Examined {
+    pager::PageSet freed;
+    pager::Reclaimer::Unread unread;
+  };
+
   bool Advance(Lsn lsn, bool durable) ABSL_LOCKS_EXCLUDED(mutex_);
-  void AdvanceLocked(Lsn lsn, pager::PageSet* freed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AdvanceLocked(Lsn lsn, Examined* examined) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveBack(const Examined& examined);
   void ReleaseSnapshot(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
   void DropRetired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

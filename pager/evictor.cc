@@ -95,8 +95,26 @@ void Evictor::TryUnlink(Frame& frame, Unlinked* unlinked) {
   if (frame.id() != id || !frame.Is(Frame::kLinked)) return;
   if (frame.pins.load(std::memory_order_relaxed) != 0) return;
   if (table_.TakeReferenced(shard, id)) return;
-  // A reader inside a guard may still pin it: limbo looks at pins when the guards have left.
-  unlinked->Add(&frame, table_.Unlink(shard, id));
+  Unlink(shard, frame, unlinked);
+}
+
+bool Evictor::UnlinkUnread(PageId id, Unlinked* unlinked) {
+  PageTable::Shard& shard = table_.ShardOf(id);
+  const absl::MutexLock lock(&shard.mutex);
+  const std::byte* const bytes = table_.Lookup(shard, id);
+  if (bytes == nullptr) return false;
+  Frame& frame = frames_.FrameOf(bytes);
+  if (!frame.Is(Frame::kLinked) || frame.pins.load(std::memory_order_relaxed) != 0) return false;
+  if (frame.birth.load(std::memory_order_relaxed) > spared_.load(std::memory_order_relaxed)) {
+    return false;
+  }
+  Unlink(shard, frame, unlinked);
+  return true;
+}
+
+// A reader inside a guard may still pin it: limbo looks at pins when the guards have left.
+void Evictor::Unlink(PageTable::Shard& shard, Frame& frame, Unlinked* unlinked) {
+  unlinked->Add(&frame, table_.Unlink(shard, frame.id()));
   frame.Set(0);
 }
 

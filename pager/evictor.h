@@ -38,6 +38,9 @@ class Evictor {
   // Evicts until `count` frames are free, or no more can be evicted. Returns whether any frame came
   // free.
   bool Stock(size_t count);
+  // Unlinks a page that nobody reads any more, referenced or not, if it is clean and unpinned; its frame waits in limbo
+  // then, and counts as no eviction. Returns whether it did.
+  bool UnlinkUnread(PageId id, Unlinked* unlinked);
   // Pages born later are evicted only when nothing else is left (their writes may have been lost).
   void Spare(Epoch later) { spared_.store(later.value, std::memory_order_relaxed); }
 
@@ -50,6 +53,8 @@ class Evictor {
   // Moves the hand at most two turns. Pages born after `spared` are passed over.
   Unlinked UnlinkBatch(uint64_t spared) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TryUnlink(Frame& frame, Unlinked* unlinked);
+  void Unlink(PageTable::Shard& shard, Frame& frame, Unlinked* unlinked)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex);
   bool AwaitGuards(uint64_t stamp);
   absl::Status Exhausted();
 

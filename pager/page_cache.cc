@@ -337,6 +337,18 @@ void PageCache::UnlinkDead(PageTable::Shard& shard, PageId id, Retirement* retir
   frame.Set(writing ? Frame::kWriting : 0U);
 }
 
+void PageCache::Supersede(std::span<const PageId> pages) {
+  Unlinked unlinked;
+  for (const PageId id : pages) evictor_.UnlinkUnread(id, &unlinked);
+  superseded_.fetch_add(unlinked.frames.size(), std::memory_order_relaxed);
+  limbo_.Add(std::move(unlinked));
+}
+
+void PageCache::ReclaimFrames() {
+  if (limbo_.AwaitsGuards()) guards_.Refresh();
+  limbo_.Reclaim();
+}
+
 void PageCache::CollectRetired(PageSet* ready) {
   retired_.Collect(ready);
   limbo_.Reclaim();
@@ -388,6 +400,7 @@ PageCacheStats PageCache::stats() const {
                        .table_bytes = table_.memory_bytes(),
                        .misses = misses_.load(std::memory_order_relaxed),
                        .evictions = evictor_.evictions(),
+                       .superseded = superseded_.load(std::memory_order_relaxed),
                        .pages_read = loader.pages_read,
                        .pages_written = writer_.pages_written(),
                        .write_retries = writer_.retries(),

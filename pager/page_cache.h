@@ -84,6 +84,7 @@ struct PageCacheStats {
   uint64_t hits = 0;  // of Pin
   uint64_t misses = 0;
   uint64_t evictions = 0;
+  uint64_t superseded = 0;  // frames given back by Supersede
   uint64_t pages_read = 0;
   uint64_t pages_written = 0;
   uint64_t write_retries = 0;
@@ -167,6 +168,11 @@ class PageCache {
   // The ids are dead: unlinks their frames, unwritten, and sends both to wait for C5.
   void Retire(const PageSet& pages);
   void Retire(PageId first, uint64_t count);
+  // Nobody reads these pages any more, though a checkpoint still keeps them: the frames of those that are clean and not
+  // pinned are given back now, before any is evicted. Who comes to read one after all has it read from disk.
+  void Supersede(std::span<const PageId> pages);
+  // Takes back the frames whose guards have left. One membarrier at most.
+  void ReclaimFrames();
   // Ids whose wait is over, to be given back to the space map. One membarrier at most.
   void CollectRetired(PageSet* ready);
   uint64_t retired() const;
@@ -249,6 +255,7 @@ class PageCache {
   std::atomic<size_t> mutable_pages_{0};
   std::array<HitCounter, 16> hits_;
   std::atomic<uint64_t> misses_{0};
+  std::atomic<uint64_t> superseded_{0};
 };
 
 }  // namespace keel::pager

@@ -9,15 +9,16 @@
 
 namespace keel::pager {
 
-void Reclaimer::AddKeeper(Epoch epoch) {
+void Reclaimer::AddKeeper(Epoch epoch, Purpose purpose) {
   KEEL_CHECK(epoch >= newest_death_ || keepers_.contains(epoch));
-  ++keepers_[epoch];
+  ++keepers_[epoch].count(purpose);
 }
 
-void Reclaimer::ReleaseKeeper(Epoch epoch, PageSet* freed) {
+void Reclaimer::ReleaseKeeper(Epoch epoch, PageSet* freed, Purpose purpose) {
   const auto keeper = keepers_.find(epoch);
-  KEEL_CHECK(keeper != keepers_.end());
-  if (--keeper->second > 0) return;
+  KEEL_CHECK(keeper != keepers_.end() && keeper->second.count(purpose) > 0);
+  --keeper->second.count(purpose);
+  if (keeper->second.readers > 0 || keeper->second.others > 0) return;
   LowerNewest(epoch, freed);
   RaiseOldest(epoch);
   keepers_.erase(keeper);
@@ -59,14 +60,19 @@ void Reclaimer::AddDeaths(Epoch death, DeadPages deaths) {
   queue_.push_back(Batch{death, std::move(deaths)});
 }
 
-uint64_t Reclaimer::Examine(uint64_t max_pages, PageSet* freed) {
+uint64_t Reclaimer::Examine(uint64_t max_pages, PageSet* freed, Unread* unread) {
   uint64_t examined = 0;
   while (examined < max_pages && !queue_.empty()) {
     Batch& batch = queue_.front();
     const uint64_t most = max_pages - examined;
     if (const std::optional<DeadPage> page = batch.deaths.TakeListed(most); page.has_value()) {
       KEEL_DCHECK(page->birth < batch.death && page->count > 0);
-      PlaceOf(page->birth, batch.death, freed)->InsertRun(page->first, page->count);
+      PageSet* const place = PlaceOf(page->birth, batch.death, freed);
+      place->InsertRun(page->first, page->count);
+      if (unread != nullptr && page->count == 1 &&
+          HolderOf(page->birth, batch.death) == Holder::kUnread) {
+        unread->push_back(page->first);
+      }
       examined += page->count;
     } else {
       PageSet pages;
@@ -86,6 +92,16 @@ PageSet* Reclaimer::PlaceOf(Epoch birth, Epoch death, PageSet* freed) {
   if (oldest == keepers_.end() || oldest->first >= death) return freed;
   const Epoch newest = std::prev(keepers_.lower_bound(death))->first;
   return &held_[newest][oldest->first];
+}
+
+Reclaimer::Holder Reclaimer::HolderOf(Epoch birth, Epoch death) const {
+  Holder holder = Holder::kNobody;
+  for (auto keeper = keepers_.lower_bound(birth); keeper != keepers_.end() && keeper->first < death;
+       ++keeper) {
+    if (keeper->second.readers > 0) return Holder::kReader;
+    holder = Holder::kUnread;
+  }
+  return holder;
 }
 
 PageSet Reclaimer::DiedBetween(Epoch older, Epoch newer) const {
@@ -127,7 +143,7 @@ uint64_t Reclaimer::held() const {
 }
 
 size_t Reclaimer::memory_bytes() const {
-  size_t bytes = keepers_.size() * sizeof(std::pair<const Epoch, uint64_t>);
+  size_t bytes = keepers_.size() * sizeof(std::pair<const Epoch, Keeper>);
   for (const auto& [newest, sets] : held_) {
     for (const auto& [oldest, set] : sets) bytes += sizeof(PageSet) + set.memory_bytes();
   }
@@ -138,7 +154,7 @@ size_t Reclaimer::memory_bytes() const {
 std::vector<Epoch> Reclaimer::Keepers() const {
   std::vector<Epoch> epochs;
   epochs.reserve(keepers_.size());
-  for (const auto& [epoch, count] : keepers_) epochs.push_back(epoch);
+  for (const auto& [epoch, keeper] : keepers_) epochs.push_back(epoch);
   return epochs;
 }
 

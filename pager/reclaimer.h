@@ -13,6 +13,8 @@
 #ifndef KEEL_PAGER_RECLAIMER_H_
 #define KEEL_PAGER_RECLAIMER_H_
 
+#include <absl/container/inlined_vector.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -28,19 +30,28 @@ namespace keel::pager {
 // REQUIRES: the registry mutex for every call.
 class Reclaimer {
  public:
+  // What a version is kept for: to be read, as by snapshots and backups; or to be found after a crash.
+  enum class Purpose : uint8_t { kReading, kRecovery };
+  // Who holds a page.
+  enum class Holder : uint8_t { kNobody, kUnread, kReader };
   // Keepers are counted: the same epoch may be kept several times. REQUIRES: `epoch` is the visible
   // version's or later (so no death queued so far concerns it), or is kept already.
-  void AddKeeper(Epoch epoch);
-  // What nobody holds any more goes to `freed`. REQUIRES: `epoch` is kept.
-  void ReleaseKeeper(Epoch epoch, PageSet* freed);
+  void AddKeeper(Epoch epoch, Purpose purpose = Purpose::kReading);
+  // What nobody holds any more goes to `freed`. REQUIRES: `epoch` is kept for that.
+  void ReleaseKeeper(Epoch epoch, PageSet* freed, Purpose purpose = Purpose::kReading);
 
   // Queues the deaths of a version that has become visible, not before (R4). Looks at no page.
   // REQUIRES: every page has birth < death and count > 0.
   void AddDeaths(Epoch death, DeadPages deaths);
-  // Examines up to `max_pages` queued dead pages; those that are free go to `freed`. Returns how
-  // many were examined.
-  uint64_t Examine(uint64_t max_pages, PageSet* freed);
+  // Single pages that are kept, but for no reader.
+  using Unread = absl::InlinedVector<PageId, 16>;
+  // Examines up to `max_pages` queued dead pages; those that are free go to `freed`, those that nobody reads to
+  // `unread`, if that is given. Returns how many were examined.
+  uint64_t Examine(uint64_t max_pages, PageSet* freed, Unread* unread = nullptr);
   uint64_t unexamined() const { return unexamined_; }
+
+  // Of a page of that birth and death.
+  Holder HolderOf(Epoch birth, Epoch death) const;
 
   // Pages alive at keeper `older` but no longer at keeper `newer`: what a checkpoint at `newer`
   // clears in the map of the checkpoint at `older`. REQUIRES: both are keepers, older <= newer;
@@ -65,6 +76,13 @@ class Reclaimer {
   // Sets of pages by their oldest holder.
   using ByOldest = std::map<Epoch, PageSet>;
 
+  struct Keeper {
+    uint64_t readers = 0;
+    uint64_t others = 0;
+
+    uint64_t& count(Purpose purpose) { return purpose == Purpose::kReading ? readers : others; }
+  };
+
   // Where pages of that birth and death belong: with those who hold them, or to `freed`.
   PageSet* PlaceOf(Epoch birth, Epoch death, PageSet* freed);
   void LowerNewest(Epoch released, PageSet* freed);
@@ -73,8 +91,8 @@ class Reclaimer {
   template <typename Visit>
   void ForEachHeldBy(Epoch epoch, Visit&& visit) const;
 
-  std::map<Epoch, uint64_t> keepers_;  // epoch -> count
-  std::map<Epoch, ByOldest> held_;     // by newest holder; no empty sets
+  std::map<Epoch, Keeper> keepers_;
+  std::map<Epoch, ByOldest> held_;  // by newest holder; no empty sets
   std::deque<Batch> queue_;
   uint64_t unexamined_ = 0;
   Epoch newest_death_;  // of all ever queued

@@ -18,6 +18,8 @@ constexpr uint64_t kStockRun = 32;
 constexpr uint64_t kRetiredBatch = 64;
 // Deaths between two marks that are kept one by one.
 constexpr size_t kListedDeaths = 4096;
+// Superseded pages whose frames are given back together: few enough to be still near when they are used again.
+constexpr size_t kSupersededBatch = 64;
 
 }  // namespace
 
@@ -111,10 +113,30 @@ absl::Status WriteSession::Reserve(size_t pages) {
     KEEL_CHECK(stock_pages_ >= pages && cache_->frames_set_aside() >= pages);
     return absl::OkStatus();
   }
+  if (superseded_.size() >= kSupersededBatch) GiveBackSuperseded();
   if (TooManyMutable()) RaiseEpoch();
   if (space_use_ < stock_use_) GiveBackReserve();
   KEEL_RETURN_IF_ERROR(FillStock(pages));
   return cache_->ReserveFrames(pages);
+}
+
+// Whether that was all.
+bool WriteSession::DropSuperseded(const PageRun& run, Epoch birth) {
+  const Reclaimer::Holder holder = holder_of_(birth);
+  if (holder == Reclaimer::Holder::kNobody) {
+    cache_->Retire(run.first, run.count);
+    return true;
+  }
+  if (holder == Reclaimer::Holder::kUnread && run.count == 1) superseded_.push_back(run.first);
+  return false;
+}
+
+// One that has been freed and used again meanwhile is changed, and stays; or has been written already, and is read
+// again.
+void WriteSession::GiveBackSuperseded() {
+  cache_->Supersede(superseded_);
+  superseded_.clear();
+  cache_->ReclaimFrames();
 }
 
 absl::Status WriteSession::FillStock(uint64_t pages) {
@@ -217,6 +239,7 @@ absl::StatusOr<PageRun> WriteSession::CreateRun(const RunSize& size) {
 void WriteSession::DropRun(const PageRun& run, Epoch birth) {
   Level& level = levels_.back();
   if (birth <= published_) {
+    if (superseding_ && DropSuperseded(run, birth)) return;
     level.dead.Add(DeadPage{run.first, run.count, birth});
     if (level.dead.listed() >= kListedDeaths && keepers_) level.dead.Compact(keepers_());
     return;

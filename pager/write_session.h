@@ -2,10 +2,11 @@
 //
 //   R1  In place only while birth == current epoch and nobody pins the page; else copy.
 //   R2  Only this class raises the epoch: at a mark, a rollback, a publication, and when the pages born in the
-//       current epoch pass a quarter of the frames.
+//       current epoch pass a share of the frames.
 //   R4  Deaths of published pages stay private until Publish hands them out; a rollback cuts them back. Pages born
-//       in the running transaction are freed at once, unless a mark since their birth keeps them. Many deaths are
-//       kept as sets of pages between the epochs of keepers (DeadPages), so that they stay small.
+//       in the running transaction are freed at once, unless a mark since their birth keeps them; published ones
+//       too, where nobody keeps them and nobody can come to (Superseding). Many deaths are kept as sets of pages
+//       between the epochs of keepers (DeadPages), so that they stay small.
 //
 // REQUIRES: the writer lock, for every call.
 
@@ -28,6 +29,7 @@
 #include "pager/page_access.h"
 #include "pager/page_cache.h"
 #include "pager/page_set.h"
+#include "pager/reclaimer.h"
 #include "pager/space_map.h"
 
 namespace keel::pager {
@@ -106,6 +108,26 @@ class WriteSession final : public PageSink {
     WriteSession* session_;
   };
 
+  // Tells who holds a page of a published version that no later version has, while Superseding lives.
+  void set_holder_of(std::function<Reclaimer::Holder(Epoch birth)> holder_of) {
+    holder_of_ = std::move(holder_of);
+  }
+
+  // While it lives nobody comes to keep a published version, nor goes back to one. So pages that are dropped and that
+  // nobody keeps are free at once; and of those that nobody reads the frames are given back soon
+  // (PageCache::Supersede).
+  class Superseding {
+   public:
+    // Does nothing unless that is so.
+    Superseding(WriteSession* session, bool so) : session_(session) { session_->superseding_ = so; }
+    ~Superseding() { session_->superseding_ = false; }
+    Superseding(const Superseding&) = delete;
+    Superseding& operator=(const Superseding&) = delete;
+
+   private:
+    WriteSession* session_;
+  };
+
   // How deep Reserve and CreateRun may go into the reserve of free space.
   void set_space_use(SpaceUse use) { space_use_ = use; }
 
@@ -147,6 +169,8 @@ class WriteSession final : public PageSink {
   bool TakeBackRetired();
   absl::Status FillStock(uint64_t pages);
   void GiveBackReserve();
+  bool DropSuperseded(const PageRun& run, Epoch birth);
+  void GiveBackSuperseded();
   PageId TakeId();
   void BeginChange(std::byte* page);
   void EndChanges();
@@ -162,11 +186,14 @@ class WriteSession final : public PageSink {
   SpaceUse space_use_ = SpaceUse::kOrdinary;
   std::vector<Level> levels_;
   std::function<std::vector<Epoch>()> keepers_;
+  std::function<Reclaimer::Holder(Epoch)> holder_of_;
   std::vector<PageRun> stock_;  // ids set aside, used from the front of the last run
   uint64_t stock_pages_ = 0;
   bool in_place_ = false;
   bool watched_ = false;
-  std::vector<Sequence*> changing_;           // of the pages that are marked
+  bool superseding_ = false;
+  std::vector<PageId> superseded_;   // dead, and read by nobody: their frames are still theirs
+  std::vector<Sequence*> changing_;  // of the pages that are marked
   SpaceUse stock_use_ = SpaceUse::kOrdinary;  // for which it was last filled
 };
 

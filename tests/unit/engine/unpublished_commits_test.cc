@@ -170,6 +170,67 @@ TEST(VersionRegistryTest, V5_RevealingShowsNoneInBetween) {
   reader.join();
 }
 
+// Pages that only it has may be used again (U6).
+TEST(VersionRegistryTest, V6_NobodyComesToKeepAHiddenVersion) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto guards = pager::GuardDomain::Create();
+  const auto version = std::make_shared<const engine::Version>(
+      engine::Version{MakeEpoch(1, 5), Lsn{5}, CommitNumber{5}, {}});
+  engine::VersionRegistry registry(version, nullptr, guards.get());
+  using Holder = pager::Reclaimer::Holder;
+  EXPECT_DEATH(registry.HolderOf(MakeEpoch(1, 3)), "invariant violated");
+  const engine::VersionKeeper before = registry.KeepVisible({});
+  EXPECT_TRUE(before);
+  registry.Hide();
+  EXPECT_FALSE(registry.KeepVisible({}));
+  EXPECT_DEATH(registry.KeepForCheckpoint(), "invariant violated");
+  EXPECT_DEATH(registry.KeepUnpublished(MakeEpoch(1, 9)), "invariant violated");
+  EXPECT_EQ(registry.HolderOf(MakeEpoch(1, 3)), Holder::kReader);
+  EXPECT_EQ(registry.HolderOf(MakeEpoch(1, 6)), Holder::kNobody);
+  registry.Reveal(std::make_shared<const engine::Version>(
+                      engine::Version{MakeEpoch(1, 8), Lsn{8}, CommitNumber{8}, {}}),
+                  {});
+  EXPECT_EQ(registry.KeepVisible({})->epoch, MakeEpoch(1, 8));
+}
+
+// Few frames, so that pages are frozen, copied, freed and used again all the time.
+TEST_F(UnpublishedCommitsTest, U6_WhatIsKeptStaysWhatIsNotIsUsedAgain) {
+  std::mt19937_64 random(TestSeed());
+  constexpr int kRows = 3000;
+  Contents model;
+  std::vector<std::pair<Snapshot, Contents>> kept;
+  const auto put = [&] {
+    const std::string key = Numbered("k", static_cast<int>(random() % kRows));
+    const std::string value(random() % 200, static_cast<char>('a' + random() % 26));
+    PutNone(key, value);
+    model[key] = value;
+  };
+  for (int round = 0; round < 60; ++round) {
+    for (uint64_t i = 0, puts = random() % 2000; i < puts; ++i) put();
+    switch (random() % 4) {
+      case 0:
+        kept.emplace_back(db_->GetSnapshot(), model);
+        break;
+      case 1:
+        KEEL_ASSERT_OK(db_->Checkpoint());
+        break;
+      case 2:
+        if (!kept.empty())
+          kept.erase(kept.begin() + static_cast<ptrdiff_t>(random() % kept.size()));
+        break;
+      default:
+        EXPECT_EQ(GetText(*db_, model.begin()->first), model.begin()->second);
+    }
+    for (const auto& [snapshot, contents] : kept) ASSERT_EQ(ReadAll(snapshot), contents);
+  }
+  EXPECT_EQ(ReadAll(*db_), model);
+  ExpectSound();
+  KEEL_ASSERT_OK(db_->Sync());
+  OpenOn(disk_.Copy());
+  EXPECT_EQ(ReadAll(*db_), model);
+  ExpectSound();
+}
+
 TEST_F(UnpublishedCommitsTest, U5_WhatWasAnsweredIsSeenAfterAFailureToo) {
   KEEL_ASSERT_OK(db_->Put("kept", "1"));
   PutNone("answered", "1");
@@ -282,6 +343,39 @@ TEST_F(UnpublishedRaceTest, U3_ReadersSeeCommitsInTheirOrder) {
     committed = i;
   }
   for (std::thread& reader : readers) reader.join();
+}
+
+// Commit i writes row i modulo kRows: a snapshot must hold, of each row, the last commit up to its newest one.
+TEST_F(UnpublishedRaceTest, U6_SnapshotsAndCheckpointsAmongCommitsAreWhole) {
+  Open();
+  constexpr int kRows = 600;
+  constexpr int kCommits = 20'000;
+  const auto value = [](int i) { return std::to_string(i) + std::string(250, 'v'); };
+  for (int i = 0; i < kRows; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("k", i), value(i), kAsync));
+  std::atomic<bool> over = false;
+  std::thread looks([&] {
+    while (!over && !HasFatalFailure()) {
+      const Contents seen = ReadAll(db_->GetSnapshot());
+      ASSERT_EQ(seen.size(), static_cast<size_t>(kRows));
+      std::vector<int> numbers;
+      for (const auto& [key, text] : seen) numbers.push_back(std::stoi(text));
+      const int newest = std::ranges::max(numbers);
+      for (int row = 0; row < kRows; ++row) {
+        const int least = newest - (newest - row) % kRows;
+        ASSERT_EQ(numbers[static_cast<size_t>(row)], least) << "row " << row << " of " << newest;
+      }
+    }
+  });
+  std::thread checkpoints([&] {
+    while (!over) KEEL_EXPECT_OK(db_->Checkpoint());
+  });
+  for (int i = kRows; i < kCommits; ++i) {
+    KEEL_EXPECT_OK(db_->Put(Numbered("k", i % kRows), value(i), i % 2 == 0 ? kAsync : kNone));
+  }
+  over = true;
+  looks.join();
+  checkpoints.join();
+  ExpectSound();
 }
 
 }  // namespace

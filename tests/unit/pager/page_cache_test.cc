@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <latch>
 #include <memory>
@@ -71,6 +72,49 @@ TEST_F(PageCacheTest, PinResidentWorksInsideAGuard) {
     page = *cache_->PinResident(WantPage(kPage, epoch_));
   }
   EXPECT_TRUE(IsTestPage({page.bytes(), kPageBytes}, kPage, epoch_));
+}
+
+// --- what nobody reads any more ---
+
+TEST_F(PageCacheTest, C5SupersededPagesGiveUpTheirFramesOnceTheGuardsHaveLeft) {
+  constexpr PageId kPinned{201};
+  constexpr PageId kChanged{202};
+  constexpr PageId kAbsent{203};
+  const std::array<PageId, 4> superseded = {kPage, kPinned, kChanged, kAbsent};
+  PutOnDisk(kPage, kOld);
+  PutOnDisk(kPinned, kOld);
+  PinGood(kPage, kOld);
+  const PageHandle pinned = PinGood(kPinned, kOld);
+  MakePage(kChanged);
+  const uint64_t free = cache_->stats().free_frames;
+  {
+    const ReadGuard guard(*guards_);
+    cache_->Supersede(superseded);
+    cache_->ReclaimFrames();
+    EXPECT_EQ(cache_->stats().free_frames, free) << "who is inside may be reading it";
+  }
+  cache_->ReclaimFrames();
+  EXPECT_EQ(cache_->stats().free_frames, free + 1);
+  EXPECT_EQ(cache_->stats().superseded, 1U);
+  EXPECT_FALSE(IsResident(kPage));
+  EXPECT_TRUE(IsResident(kPinned));
+  EXPECT_TRUE(IsResident(kChanged));
+  PinGood(kPage, kOld);  // who comes after all
+}
+
+// What is in memory may be all that there is of it.
+TEST_F(PageCacheTest, G4AfterAFailedSyncNothingYoungerThanTheCheckpointIsSuperseded) {
+  constexpr Epoch kYoung{9};
+  constexpr PageId kLater{201};
+  PutOnDisk(kPage, kOld);
+  PutOnDisk(kLater, kYoung);
+  PinGood(kPage, kOld);
+  PinGood(kLater, kYoung);
+  cache_->StopWriting(absl::UnavailableError("the disk is gone"), kOld);
+  const std::array<PageId, 2> superseded = {kPage, kLater};
+  cache_->Supersede(superseded);
+  EXPECT_FALSE(IsResident(kPage));
+  EXPECT_TRUE(IsResident(kLater));
 }
 
 // --- C3 and P1: mutable and frozen ---

@@ -1,5 +1,6 @@
 #include "pager/reclaimer.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -65,6 +66,44 @@ TEST(ReclaimerTest, AKeeperOfAnEpochThatDeathsHavePassedIsRefused) {
   Reclaimer reclaimer;
   reclaimer.AddDeaths(Epoch{6}, {Dead(1, 2)});
   EXPECT_DEATH(reclaimer.AddKeeper(Epoch{5}), "invariant violated");
+}
+
+// Two checkpoints, the last one and the one in progress, with a snapshot between them.
+TEST(ReclaimerTest, WhatIsKeptForRecoveryAloneIsToldOnce) {
+  using enum Reclaimer::Purpose;
+  using Holder = Reclaimer::Holder;
+  Reclaimer reclaimer;
+  PageSet freed;
+  Reclaimer::Unread unread;
+  reclaimer.AddKeeper(Epoch{10}, kRecovery);
+  reclaimer.AddKeeper(Epoch{20}, kReading);
+  reclaimer.AddKeeper(Epoch{20}, kRecovery);
+  EXPECT_EQ(reclaimer.HolderOf(Epoch{5}, Epoch{15}), Holder::kUnread);
+  EXPECT_EQ(reclaimer.HolderOf(Epoch{5}, Epoch{20}), Holder::kUnread);
+  EXPECT_EQ(reclaimer.HolderOf(Epoch{5}, Epoch{21}), Holder::kReader);
+  EXPECT_EQ(reclaimer.HolderOf(Epoch{11}, Epoch{20}), Holder::kNobody);
+  EXPECT_EQ(reclaimer.HolderOf(Epoch{21}, Epoch{30}), Holder::kNobody);
+
+  reclaimer.ReleaseKeeper(Epoch{20}, &freed, kReading);
+  reclaimer.AddDeaths(Epoch{30},
+                      {Dead(1, 5), Dead(2, 15), Dead(3, 25), {PageId{100}, 8, Epoch{5}}});
+  reclaimer.Examine(100, &freed, &unread);
+  EXPECT_EQ(IdsOf(freed), std::vector<uint64_t>{3});
+  EXPECT_THAT(unread, ::testing::ElementsAre(PageId{1}, PageId{2})) << "runs have no frames";
+
+  unread.clear();
+  reclaimer.AddKeeper(Epoch{40}, kReading);
+  reclaimer.AddDeaths(Epoch{50}, {Dead(4, 15), Dead(5, 35)});
+  reclaimer.Examine(100, &freed, &unread);
+  EXPECT_TRUE(unread.empty()) << "the snapshot reads them";
+}
+
+TEST(ReclaimerTest, AKeeperIsReleasedForWhatItWasAddedFor) {
+  using enum Reclaimer::Purpose;
+  Reclaimer reclaimer;
+  PageSet freed;
+  reclaimer.AddKeeper(Epoch{10}, kRecovery);
+  EXPECT_DEATH(reclaimer.ReleaseKeeper(Epoch{10}, &freed, kReading), "invariant violated");
 }
 
 TEST(ReclaimerTest, ExaminationIsBoundedWithinRunsToo) {

@@ -89,6 +89,66 @@ TEST_F(WriteSessionTest, R4_ARollbackForgetsDeathsAndFreesWhatWasBorn) {
   EXPECT_TRUE(publication.deaths.empty());
 }
 
+// Nobody can come to keep the version that it belongs to (V6).
+TEST_F(WriteSessionTest, R4_WhatNobodyKeepsIsFreeAtOnceWhereNobodyCanComeToKeepIt) {
+  Reclaimer::Holder holder = Reclaimer::Holder::kNobody;
+  session_->set_holder_of([&](Epoch) { return holder; });
+  const auto published = [&] {
+    const PageRun run = session_->CreateRun({1, 1}).value();
+    const Epoch birth = session_->current_epoch();
+    EXPECT_TRUE(session_->Publish().deaths.empty());
+    return DeadPage{run.first, 1, birth};
+  };
+  const DeadPage first = published();
+  {
+    const WriteSession::Superseding superseding(session_.get(), /*so=*/false);
+    session_->Drop(first.first, first.birth);
+    EXPECT_EQ(cache_->retired(), 0U) << "somebody may come to keep it";
+  }
+  EXPECT_EQ(session_->Publish().deaths.pages(), 1U);
+  const DeadPage second = published();
+  {
+    const WriteSession::Superseding superseding(session_.get(), /*so=*/true);
+    session_->Drop(second.first, second.birth);
+    EXPECT_EQ(cache_->retired(), 1U);
+  }
+  EXPECT_TRUE(session_->Publish().deaths.empty()) << "it would be freed twice";
+  for (const auto kept : {Reclaimer::Holder::kUnread, Reclaimer::Holder::kReader}) {
+    holder = kept;
+    const DeadPage page = published();
+    const WriteSession::Superseding superseding(session_.get(), /*so=*/true);
+    session_->Drop(page.first, page.birth);
+    EXPECT_EQ(cache_->retired(), 1U);
+    EXPECT_EQ(session_->Publish().deaths.pages(), 1U);
+  }
+}
+
+TEST_F(WriteSessionTest, FramesOfWhatNobodyReadsAreGivenBack) {
+  constexpr Epoch kBirth{7};
+  constexpr uint64_t kFirst = 200;
+  constexpr uint64_t kPages = 70;
+  constexpr uint64_t kInMemory = 30;
+  Reclaimer::Holder holder = Reclaimer::Holder::kReader;
+  session_->set_holder_of([&](Epoch) { return holder; });
+  const auto drop_all = [&](uint64_t first) {
+    for (uint64_t id = first; id < first + kInMemory; ++id) {
+      PutOnDisk(PageId{id}, kBirth);
+      PinGood(PageId{id}, kBirth);
+    }
+    const WriteSession::Superseding superseding(session_.get(), /*so=*/true);
+    for (uint64_t id = first; id < first + kPages; ++id) session_->Drop(PageId{id}, kBirth);
+    KEEL_EXPECT_OK(Reserve(SpaceUse::kOrdinary, 1));
+  };
+  drop_all(kFirst);
+  EXPECT_EQ(cache_->stats().superseded, 0U) << "a snapshot reads them";
+  holder = Reclaimer::Holder::kUnread;
+  drop_all(kFirst + kPages);
+  EXPECT_EQ(cache_->stats().superseded, kInMemory);
+  EXPECT_EQ(session_->Publish().deaths.pages(), 2 * kPages) << "they stay where they are on disk";
+  EXPECT_TRUE(IsResident(PageId{kFirst}));
+  EXPECT_FALSE(IsResident(PageId{kFirst + kPages}));
+}
+
 TEST_F(WriteSessionTest, WhatADeleteTookFromTheReserveIsNotForOthers) {
   FillUp();
   KEEL_EXPECT_OK(Reserve(SpaceUse::kDelete, 3));
