@@ -168,6 +168,14 @@ void Cursor::SettleBefore(size_t at) {
   }
 }
 
+// What a walk from there on comes to first; of what follows, the processor finds out by itself, or NoteNeighbour.
+void Cursor::FetchCells(size_t from) const {
+  constexpr size_t kCells = 8;
+  const NodeView leaf = path_[0].node();
+  const size_t end = std::min(from + kCells, leaf.count());
+  for (size_t i = from; i < end; ++i) PrefetchCell(leaf.cell(i));
+}
+
 void Cursor::SeekToFirst() { Seek(lower_); }
 
 void Cursor::SeekToLast() {
@@ -182,7 +190,9 @@ void Cursor::Seek(std::string_view key) {
   if (key < lower_) key = lower_;
   if (!DescendTo(key, true)) return;
   bool equal = false;
-  SettleFrom(path_[0].node().LowerBound(key, &equal));
+  const size_t at = path_[0].node().LowerBound(key, &equal);
+  FetchCells(at);
+  SettleFrom(at);
 }
 
 void Cursor::SeekForPrev(std::string_view key) {

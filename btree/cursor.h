@@ -106,6 +106,7 @@ class Cursor {
   bool DescendFrom(size_t level, bool forward);
   bool DescendToLast();
   bool MoveLeaf(bool forward);
+  void FetchCells(size_t from) const;
   void SettleFrom(size_t at);
   void SettleBefore(size_t at);
 

@@ -106,7 +106,8 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // The value in a slot, pinned or copied; a large one is read.
   absl::StatusOr<PinnedValue> Materialize(pager::PageSource& pages, pager::PageHandle leaf,
                                           const btree::ValueSlot& slot);
-  engine::VersionKeeper KeepVisible(std::string_view label = {});
+  engine::VersionKeeper KeepVisible(absl::Duration now, std::string_view label);
+  engine::VersionKeeper KeepVisible() { return KeepVisible(Now(), {}); }
   // How a lookup in memory alone ended.
   enum class Resident : uint8_t {
     kAnswered,  // the value, or that there is none

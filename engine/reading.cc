@@ -48,15 +48,15 @@ const std::byte* Database::Impl::GatedPages::Whereabouts(PageId id) const {
   return impl_->storage_->cache->Whereabouts(id);
 }
 
-engine::VersionKeeper Database::Impl::KeepVisible(std::string_view label) {
+engine::VersionKeeper Database::Impl::KeepVisible(absl::Duration now, std::string_view label) {
   PublishForReading();
-  engine::VersionKeeper version = registry_.KeepVisible(Now(), label);
+  engine::VersionKeeper version = registry_.KeepVisible(now, label);
   if (version) [[likely]]
     return version;
   // Commits have come in between; at the latch none does.
   const io::LatchLock latch(&unpublished_latch_);
   PublishCommitsLocked();
-  return registry_.KeepVisible(Now(), label);
+  return registry_.KeepVisible(now, label);
 }
 
 // One variable is returned on every way, so that the value is made where the caller wants it.

@@ -8,7 +8,7 @@
 namespace keel::engine {
 
 SharedVersion::SharedVersion(std::shared_ptr<Database::Impl> database, VersionKeeper keeper)
-    : database_(std::move(database)), version_(keeper.shared()), keeper_(std::move(keeper)) {}
+    : database_(std::move(database)), keeper_(std::move(keeper)) {}
 
 SharedVersion::~SharedVersion() {
   if (!database_->InForkedChild()) database_->open_snapshots().Remove(*this);
@@ -32,7 +32,7 @@ absl::Status SharedVersion::status() const {
 absl::StatusOr<std::shared_ptr<SharedVersion>> TakeSnapshot(
     const std::shared_ptr<Database::Impl>& database, SnapshotKind kind, std::string_view label) {
   const absl::Duration now = database->storage().clock().Now();
-  auto version = std::make_shared<SharedVersion>(database, database->KeepVisible(label));
+  auto version = std::make_shared<SharedVersion>(database, database->KeepVisible(now, label));
   KEEL_RETURN_IF_ERROR(database->open_snapshots().Add(version, kind, label, now, /*bounded=*/true));
   return version;
 }
@@ -40,7 +40,7 @@ absl::StatusOr<std::shared_ptr<SharedVersion>> TakeSnapshot(
 std::shared_ptr<SharedVersion> RenewSnapshot(const std::shared_ptr<Database::Impl>& database,
                                              SnapshotKind kind, std::string_view label) {
   const absl::Duration now = database->storage().clock().Now();
-  auto version = std::make_shared<SharedVersion>(database, database->KeepVisible(label));
+  auto version = std::make_shared<SharedVersion>(database, database->KeepVisible(now, label));
   database->open_snapshots().Add(version, kind, label, now, /*bounded=*/false).IgnoreError();
   return version;
 }

@@ -38,10 +38,10 @@ class SharedVersion {
 
   const std::shared_ptr<Database::Impl>& database() const { return database_; }
   // The roots stay readable; the pages are there only within a Use.
-  const TreeState& state() const { return version_->state; }
-  Epoch epoch() const { return version_->epoch; }
-  Lsn lsn() const { return version_->lsn; }
-  CommitNumber number() const { return version_->number; }
+  const TreeState& state() const { return keeper_->state; }
+  Epoch epoch() const { return keeper_->epoch; }
+  Lsn lsn() const { return keeper_->lsn; }
+  CommitNumber number() const { return keeper_->number; }
 
   // Gives the pages back as soon as no call reads them; later calls answer `reason`. Only the first one counts.
   void Expire(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -87,7 +87,6 @@ class SharedVersion {
   }
 
   const std::shared_ptr<Database::Impl> database_;
-  const std::shared_ptr<const Version> version_;
   VersionKeeper keeper_;             // of the database: released first
   std::atomic<uint64_t> calls_ = 0;  // under way, and the mark of expiry
   std::atomic<bool> given_back_ = false;

@@ -10,8 +10,8 @@ namespace keel::engine {
 TreeCursor::TreeCursor(std::shared_ptr<SharedVersion> version, Keyspace keyspace,
                        const KeyRange& range)
     : Impl(this),
-      database_(version->database()),
       version_(std::move(version)),
+      database_(version_->database().get()),
       keyspace_(keyspace),
       cursor_(&database_->pages(), kDefaultKeyspace, {}, ToRange(range)) {
   Attach(version_->state());
@@ -20,8 +20,8 @@ TreeCursor::TreeCursor(std::shared_ptr<SharedVersion> version, Keyspace keyspace
 TreeCursor::TreeCursor(std::shared_ptr<ExclusiveTransaction> transaction, Keyspace keyspace,
                        const KeyRange& range)
     : Impl(this),
-      database_(transaction->shared_database()),
       transaction_(std::move(transaction)),
+      database_(transaction_->shared_database().get()),
       keyspace_(keyspace),
       cursor_(&database_->writer_pages(), kDefaultKeyspace, {}, ToRange(range)) {
   status_ = transaction_->Read([&](const TreeState& state, uint64_t changes) {

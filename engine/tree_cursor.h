@@ -53,9 +53,10 @@ class TreeCursor final : public Cursor::Impl {
   std::string_view LargeValue(const btree::ValueSlot& slot);
   absl::Status ReadLarge(const btree::ValueSlot& slot);
 
-  const std::shared_ptr<Database::Impl> database_;  // keeps the frames that the cursor pins
+  // These keep the database, with the frames that the cursor pins.
   const std::shared_ptr<SharedVersion> version_;
   const std::shared_ptr<ExclusiveTransaction> transaction_;  // or this
+  Database::Impl* const database_;
   const Keyspace keyspace_;
   uint64_t changes_seen_ = 0;
   bool attached_ = false;  // otherwise `status_` says why not, for good

@@ -31,7 +31,6 @@ void VersionKeeper::Release() {
     return;
   }
   std::exchange(registry_, nullptr)->ReleaseSnapshot(version_->epoch);
-  version_.reset();
 }
 
 VersionRegistry::VersionRegistry(const std::shared_ptr<const Version>& recovered,

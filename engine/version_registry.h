@@ -54,11 +54,11 @@ class VersionKeeper {
   }
   ~VersionKeeper() { Release(); }
 
+  // The pages are no longer kept; the version itself stays there as long as the keeper.
   void Release();
   explicit operator bool() const { return registry_ != nullptr; }
   const Version& operator*() const { return *version_; }
   const Version* operator->() const { return version_.get(); }
-  const std::shared_ptr<const Version>& shared() const { return version_; }
 
  private:
   VersionRegistry* registry_ = nullptr;
