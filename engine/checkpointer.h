@@ -10,7 +10,8 @@
 //   7  flush a frame that carries the new generation (R7)
 //   8  release N's pages, N's catalogue, and the log below V
 //
-// K1  One checkpoint at a time. A checkpoint never takes the writer lock, the commit queue or user code.
+// K1  One checkpoint at a time. A checkpoint never takes the writer lock, the commit queue or user code. For a moment, to
+//     have V kept, it takes the latch of unpublished commits: it waits for a change in memory, or a batch of them.
 // K2  After a failed sync no superblock is written; the database stops (G4).
 //     It never runs again: what it was to write may be lost, though the next sync would succeed.
 // K3  A failed attempt (short of that) uses up its generation and leaves N and everything that N needs.

@@ -11,7 +11,7 @@
 //   8  answer
 // A transaction that the log cannot take commits by a checkpoint: engine/checkpoint_commit.cc.
 //
-// D1  Lock order: a transaction's > writer > checkpoint > registry > allocator > frame; no transaction's is waited for
+// D1  Lock order: a transaction's > writer > checkpoint > latch > registry > allocator > frame; no transaction's is waited for
 //     by who holds another one's, or the writer lock. Those of the lists of open transactions and snapshots are leaves.
 //     No lock is held while user code runs.
 // D2  Once bytes were handed to the log a transaction is never reported as aborted: OK or Unknown.

@@ -54,6 +54,7 @@ engine::VersionKeeper Database::Impl::KeepVisible(absl::Duration now, std::strin
   if (version) [[likely]]
     return version;
   // Commits have come in between; at the latch none does.
+  quiet_commits_.store(0, std::memory_order_relaxed);
   const io::LatchLock latch(&unpublished_latch_);
   PublishCommitsLocked();
   return registry_.KeepVisible(now, label);

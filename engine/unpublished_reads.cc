@@ -7,7 +7,8 @@
 //   L1  At the moment at which a page was copied it belonged to the working state, for nothing on the way from the root to
 //       it had changed since that was copied. So what is found there was so at a moment of this call. A guard alone would
 //       not do: a page is dropped a moment before what leads to it is marked, and who enters a guard in between may meet
-//       another page at its id, of the same epoch perhaps. The second look at the way tells.
+//       another page at its id, of the same epoch perhaps. The second look at the way tells; of a page that is of an
+//       older epoch its birth does.
 //   L2  Only what a change has ended is found: all pages that it changes in place are marked until its end, and until then
 //       nothing but these leads to what it has made. While a batch is applied no root is shown, so that it is seen whole.
 //   L3  A root is shown only while commits are unpublished (WR1): what it leads to was answered or is about to be (U1). If
@@ -52,7 +53,7 @@ class WayAmongChanges {
   // Null: it is not in memory, or moved() tells.
   const std::byte* Page(PageId id, Epoch birth) {
     const std::byte* const page = cache_.Find(id);
-    if (birth != epoch_) return page;
+    if (birth != epoch_) return OlderPage(page, birth);
     if (page == nullptr) return Moved();  // it has been dropped: such pages stay in memory
     const Sequence& changes = cache_.ChangesOf(page);
     const uint64_t count = changes.Look();
@@ -77,6 +78,12 @@ class WayAmongChanges {
     uint64_t count;
   };
 
+  // A page that has been dropped, and freed (U6), before the guard was entered may have given its id to one that is being
+  // made. Of such a page nothing but the birth is read, which is there before others can come to it.
+  const std::byte* OlderPage(const std::byte* page, Epoch birth) {
+    if (page == nullptr || pager::HeaderOf(page).birth == birth.value) return page;
+    return Moved();
+  }
   const std::byte* Moved() {
     moved_ = true;
     return nullptr;

@@ -4,7 +4,8 @@
 // still needed: a snapshot, a backup, the last durable checkpoint, the one in progress.
 //
 //   R4  A death is examined only once the visible version's epoch >= that death; then the page is
-//       free if no keeper has birth <= epoch < death.
+//       free if no keeper has birth <= epoch < death. (Where nobody can come to keep an older version
+//       the writer asks HolderOf at once: WriteSession::Superseding.)
 //
 // Held pages are kept in sets by (oldest holder, newest holder): neighbouring keepers bound an
 // interval of births and one of deaths, so ids need no births of their own, and releasing a keeper

@@ -193,10 +193,10 @@ TEST(VersionRegistryTest, V6_NobodyComesToKeepAHiddenVersion) {
   EXPECT_EQ(registry.KeepVisible({})->epoch, MakeEpoch(1, 8));
 }
 
-// Few frames, so that pages are frozen, copied, freed and used again all the time.
+// More leaves than may be of one epoch, so that pages are frozen, copied, freed and used again all the time.
 TEST_F(UnpublishedCommitsTest, U6_WhatIsKeptStaysWhatIsNotIsUsedAgain) {
   std::mt19937_64 random(TestSeed());
-  constexpr int kRows = 3000;
+  constexpr int kRows = 10'000;
   Contents model;
   std::vector<std::pair<Snapshot, Contents>> kept;
   const auto put = [&] {
@@ -206,8 +206,8 @@ TEST_F(UnpublishedCommitsTest, U6_WhatIsKeptStaysWhatIsNotIsUsedAgain) {
     model[key] = value;
   };
   for (int round = 0; round < 60; ++round) {
-    for (uint64_t i = 0, puts = random() % 2000; i < puts; ++i) put();
-    switch (random() % 4) {
+    for (uint64_t i = 0, puts = 1 + random() % 3000; i < puts; ++i) put();
+    switch (random() % 5) {
       case 0:
         kept.emplace_back(db_->GetSnapshot(), model);
         break;
@@ -217,6 +217,9 @@ TEST_F(UnpublishedCommitsTest, U6_WhatIsKeptStaysWhatIsNotIsUsedAgain) {
       case 2:
         if (!kept.empty())
           kept.erase(kept.begin() + static_cast<ptrdiff_t>(random() % kept.size()));
+        break;
+      case 3:  // a version that nobody keeps
+        db_->GetSnapshot();
         break;
       default:
         EXPECT_EQ(GetText(*db_, model.begin()->first), model.begin()->second);
@@ -343,6 +346,33 @@ TEST_F(UnpublishedRaceTest, U3_ReadersSeeCommitsInTheirOrder) {
     committed = i;
   }
   for (std::thread& reader : readers) reader.join();
+}
+
+// Enough frames for an epoch to have two fifths of them, and batches that set aside as much as one may.
+TEST_F(UnpublishedRaceTest, U6_AnEpochThatFillsItsShareIsFrozenAndGoesOn) {
+  options_.memory_bytes = uint64_t{24} << 20;
+  Open();
+  constexpr int kRows = 20'000;
+  constexpr int kStep = 7919;  // has no factor in common with kRows: each round visits every row
+  const auto value = [](int round, int i) {
+    return std::to_string(round * kRows + i) + std::string(600, 'v');
+  };
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < kRows; ++i) {
+      const int row = static_cast<int>(int64_t{i} * kStep % kRows);
+      KEEL_ASSERT_OK(db_->Put(Numbered("k", row), value(round, row), kNone));
+      if (i % 100 != 99) continue;
+      WriteBatch batch;
+      for (int same = row; same < std::min(row + 60, kRows); ++same) {
+        batch.Put(Numbered("k", same), value(round, same));
+      }
+      KEEL_ASSERT_OK(db_->Write(batch, kNone).status());
+    }
+  }
+  const Contents all = ReadAll(*db_);
+  ASSERT_EQ(all.size(), static_cast<size_t>(kRows));
+  for (int row = 0; row < kRows; ++row) ASSERT_EQ(all.at(Numbered("k", row)), value(1, row));
+  ExpectSound();
 }
 
 // Commit i writes row i modulo kRows: a snapshot must hold, of each row, the last commit up to its newest one.
