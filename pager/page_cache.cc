@@ -339,8 +339,9 @@ void PageCache::UnlinkDead(PageTable::Shard& shard, PageId id, Retirement* retir
 
 void PageCache::Supersede(std::span<const PageId> pages) {
   Unlinked unlinked;
-  for (const PageId id : pages) evictor_.UnlinkUnread(id, &unlinked);
-  superseded_.fetch_add(unlinked.frames.size(), std::memory_order_relaxed);
+  uint64_t given_back = 0;
+  for (const PageId id : pages) given_back += evictor_.UnlinkUnread(id, &unlinked) ? 1U : 0U;
+  superseded_.fetch_add(given_back, std::memory_order_relaxed);
   limbo_.Add(std::move(unlinked));
 }
 
