@@ -68,9 +68,9 @@ bool LeafFiller::Add(const Place& place, std::string_view key, std::string_view 
   heap_ -= bytes();
   char* const cell = reinterpret_cast<char*>(cells_.data()) + heap_;
   const std::string_view suffix = key.substr(skip_);
-  std::memcpy(cell, suffix.data(), suffix.size());
+  suffix.copy(cell, suffix.size());
   char* const value = cell + suffix.size() + StoreVarint(cell + suffix.size(), payload.size());
-  std::memcpy(value, payload.data(), payload.size());
+  payload.copy(value, payload.size());
   const size_t key_field = suffix.size() | (large ? kLargeValue : 0U);
   slots()[count_] = Slot{static_cast<uint16_t>(heap_), static_cast<uint16_t>(key_field),
                          HeadOf({cell, suffix.size()})};
@@ -104,7 +104,7 @@ size_t LeafFiller::CopyCells(size_t skip, std::byte* page, Slot* slots_out) cons
     const size_t kept = end - slot.offset - dropped;
     heap -= kept + missing.size();
     char* const cell = reinterpret_cast<char*>(page) + heap;
-    std::memcpy(cell, missing.data(), missing.size());
+    missing.copy(cell, missing.size());
     std::memcpy(cell + missing.size(), cells_.data() + slot.offset + dropped, kept);
     const size_t suffix_bytes = slot.key_bytes() + missing.size() - dropped;
     const size_t key_field = suffix_bytes | (slot.large() ? kLargeValue : 0U);
@@ -122,7 +122,7 @@ void LeafFiller::Build(std::byte* page) const {
   header.count = static_cast<uint32_t>(count_);
   header.heap_holes = 0;
   header.prefix_bytes = static_cast<uint16_t>(prefix);
-  std::memcpy(page + kNodeHeaderBytes, first_key_.view().data(), prefix);
+  first_key_.view().copy(reinterpret_cast<char*>(page) + kNodeHeaderBytes, prefix);
   void* const slots_begin = page + SlotsOffset(prefix);
   const size_t heap = CopyCells(prefix, page, static_cast<Slot*>(slots_begin));
   KEEL_CHECK(heap >= SlotsOffset(prefix) + count_ * sizeof(Slot));

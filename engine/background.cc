@@ -108,8 +108,11 @@ bool Background::MaintainLog() {
 void Background::LogLoop() {
   const absl::Duration interval = database_->options().async_flush_interval;
   int quiet = 0;
+  bool measuring = true;
   while (true) {
-    quiet = MaintainLog() ? 0 : quiet + 1;
+    // One write a round, so that nobody waits for more than that. If it stops the log, MaintainLog tells.
+    if (measuring) measuring = database_->storage().log->ProbeFlushMethod().value_or(false);
+    quiet = MaintainLog() || measuring ? 0 : quiet + 1;
     const bool sleep = quiet >= kQuietRounds;
     log_asleep_.store(sleep);
     // A kAsync commit that saw the flag before it was set is seen here.

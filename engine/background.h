@@ -1,4 +1,5 @@
-// What runs beside the callers: log upkeep, checkpoints, page writing and reclaiming.
+// What runs beside the callers: log upkeep (soon after the open also the measurement of its device), checkpoints, page
+// writing and reclaiming.
 //
 // With Background::kThreads one thread each for the log, for checkpoints, for pages and for the callbacks of
 // OnDurable, so that a slow checkpoint delays neither a flush nor a page write, and user code nothing. With kManual nothing runs by itself: RunOnce does one

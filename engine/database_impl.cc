@@ -133,6 +133,11 @@ absl::Status Database::Impl::Start(std::unique_ptr<wal::LogWriter> log, Recovery
   KEEL_RETURN_IF_ERROR(RunCheckpoint(/*clean=*/false));
   report->checkpoint_time = storage_->clock().Now() - begin;
   report->pages_written = storage_->cache->stats().pages_written;
+  if (options_.background == keel::Background::kManual) {
+    while (storage_->log->ProbeFlushMethod().value_or(false)) {
+    }
+    KEEL_RETURN_IF_ERROR(storage_->log->failure());
+  }
   background_ = std::make_unique<engine::Background>(this);
   background_->Start();
   return absl::OkStatus();

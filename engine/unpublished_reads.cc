@@ -16,93 +16,28 @@
 //   L4  It waits for nobody. Where it would have to, it gives up, and looks under the latch; the first lookup there has the
 //       root shown to those that follow.
 //
-// Pages larger than kCopiedPageMax, and keyspaces of which no root is shown, are looked at under the latch.
+// Pages larger than WayAmongChanges::kPageMax, and keyspaces of which no root is shown, are looked at under the latch.
 
-#include <array>
 #include <memory>
 
-#include "base/sequence.h"
 #include "btree/lookup.h"
 #include "engine/access.h"
 #include "engine/answers.h"
 #include "engine/database_impl.h"
+#include "engine/way_among_changes.h"
 #include "engine/working_roots.h"
 #include "io/latch.h"
 #include "pager/guard.h"
 
 namespace keel {
 
+using engine::WayAmongChanges;
 using engine::WorkingRoots;
 
 namespace {
 
-constexpr size_t kCopiedPageMax = 16 << 10;
 // Times that a lookup finds a change under way before it waits at the latch.
 constexpr int kAttempts = 4;
-
-// The way from a shown root to a leaf.
-class WayAmongChanges {
- public:
-  explicit WayAmongChanges(const pager::PageCache& cache) : cache_(cache) {}
-
-  void Begin(const WorkingRoots::Seen& root) {
-    epoch_ = root.epoch;
-    seen_[0] = {root.changes, root.count};
-  }
-
-  // Null: it is not in memory, or moved() tells.
-  const std::byte* Page(PageId id, Epoch birth) {
-    const std::byte* const page = cache_.Find(id);
-    if (birth != epoch_) return OlderPage(page, birth);
-    if (page == nullptr) return Moved();  // it has been dropped: such pages stay in memory
-    const Sequence& changes = cache_.ChangesOf(page);
-    const uint64_t count = changes.Look();
-    if (Sequence::Settled(count) && seen_count_ < seen_.size()) {
-      CopyWhatMayChange(copy_.data(), page, cache_.page_bytes());
-      seen_[seen_count_++] = {&changes, count};
-      if (AllStill()) return copy_.data();
-    }
-    return Moved();
-  }
-
-  // Something on the way has changed since: whatever was found is worth nothing.
-  bool moved() { return moved_ || !AllStill(); }
-  bool copied(const char* bytes) const {
-    const auto* const at = reinterpret_cast<const std::byte*>(bytes);
-    return at >= copy_.data() && at < copy_.data() + copy_.size();
-  }
-
- private:
-  struct Seen {
-    const Sequence* changes;
-    uint64_t count;
-  };
-
-  // A page that has been dropped, and freed (U6), before the guard was entered may have given its id to one that is being
-  // made. Of such a page nothing but the birth is read, which is there before others can come to it.
-  const std::byte* OlderPage(const std::byte* page, Epoch birth) {
-    if (page == nullptr || pager::HeaderOf(page).birth == birth.value) return page;
-    return Moved();
-  }
-  const std::byte* Moved() {
-    moved_ = true;
-    return nullptr;
-  }
-  // From the leaf upwards: what led to a page is looked at after the page (L1).
-  bool AllStill() const {
-    for (size_t n = seen_count_; n > 0; --n) {
-      if (!seen_[n - 1].changes->Still(seen_[n - 1].count)) return false;
-    }
-    return true;
-  }
-
-  const pager::PageCache& cache_;
-  Epoch epoch_;
-  std::array<Seen, 16> seen_;
-  size_t seen_count_ = 1;
-  bool moved_ = false;
-  alignas(64) std::array<std::byte, kCopiedPageMax> copy_;  // of the page that was looked at last
-};
 
 }  // namespace
 
@@ -123,7 +58,7 @@ Database::Impl::Resident Database::Impl::LookAmongChanges(Keyspace keyspace, std
 std::optional<KeyspaceId> Database::Impl::CopiedKeyspace(Keyspace keyspace) const {
   const uint64_t database = KeyspaceAccess::Database(keyspace);
   if (database != 0 && database != tag_) return std::nullopt;
-  if (storage_->cache->page_bytes() > kCopiedPageMax) return std::nullopt;
+  if (storage_->cache->page_bytes() > WayAmongChanges::kPageMax) return std::nullopt;
   return KeyspaceAccess::Id(keyspace);
 }
 

@@ -313,13 +313,20 @@ absl::Status LogSurvey::JudgeUnreadable() const {
 bool LogSurvey::MayHoldEnd(const BadBlock& block) const {
   const SegmentFile& segment = (*segments_)[block.file];
   std::optional<Lsn> base;
+  uint64_t frames_end = segment.bytes;
   if (segment.has_header() && segment.header.segment != 0 && segment.header.salt == start_.salt) {
     base = Lsn{segment.header.first_lsn};
+    // No frame lies in a segment's last block; the flush probe writes there (F1).
+    frames_end -= std::min<uint64_t>(frames_end, segment.header.block_bytes);
   }
   for (const FrameRun& run : found_) {
-    if (run.file == block.file && (!base.has_value() || run.base > *base)) base = run.base;
+    if (run.file != block.file || (base.has_value() && run.base <= *base)) continue;
+    base = run.base;
+    frames_end = segment.bytes;  // it has no header that tells the size of its blocks
   }
-  if (base.has_value()) return base->value + block.offset >= end_.lsn.value;
+  if (base.has_value()) {
+    return block.offset < frames_end && base->value + block.offset >= end_.lsn.value;
+  }
   // A valid header of another use says that nothing of this log was ever durable here; a header alone
   // that cannot be read hides nothing, since frames speak for themselves.
   return !segment.has_header() && block.offset != 0;

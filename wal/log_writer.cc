@@ -7,7 +7,6 @@
 #include "base/codec.h"
 #include "base/status.h"
 #include "io/latch.h"
-#include "wal/flush_probe.h"
 #include "wal/log_writer_impl.h"
 
 namespace keel::wal {
@@ -64,16 +63,6 @@ absl::Status LogWriterImpl::Begin(Segment* segment, Lsn first) {
   sealed_.reserve(geometry_.buffer_bytes / geometry_.block_bytes);
   absl::MutexLock lock(&mutex_);
   gather_ = &buffers_[0];
-  if (options_.probe_flush_method) {
-    FlushProbeOptions probe;
-    probe.offset = geometry_.block_bytes;
-    probe.bytes = segment->file.bytes - 2 * geometry_.block_bytes;
-    probe.block_bytes = geometry_.block_bytes;
-    probe.linked_requests = file_system_->backend().name == "io_uring";
-    KEEL_ASSIGN_OR_RETURN(stats_.flush_method,
-                          ProbeFlushMethod(segment->file.file.get(), &file_system_->clock(),
-                                           &file_system_->random(), probe));
-  }
   segment->file.header.segment = pool_->last_number_at_open();
   segment_ = segment;
   BeginSegment(segment, first);

@@ -42,7 +42,6 @@ struct LogWriterOptions {
   size_t buffer_bytes = size_t{4} << 20;     // frames gathered but not yet written, at most
   int write_attempts = 5;                    // of one flush's write (L4)
   bool direct_io = true;
-  bool probe_flush_method = true;  // measure at open; otherwise kWriteThenSync
   // How long Create waits for segments still locked by requests of a killed process (R6).
   absl::Duration lock_timeout = absl::ZeroDuration();
 };
@@ -101,6 +100,11 @@ class LogWriter {
   // company (wal/flush_rounds.h).
   virtual absl::Status Flush(Lsn lsn, uint32_t commits) = 0;
   absl::Status Flush(Lsn lsn) { return Flush(lsn, 0); }
+  // Measures which method of io::FlushMethod suits the device, by one write to a block that is not used, beside all other
+  // calls; whether there is more to measure. By two dozen calls at most, from one thread at a time, it is known and
+  // used; until then, and if this is not called, it is the first one. An error ends it: the method stays, and the log has
+  // stopped (failure()) if it was a sync's, which an error of kDataSyncWrite always counts as.
+  virtual absl::StatusOr<bool> ProbeFlushMethod() = 0;
   // Durable up to here.
   virtual Lsn durable() const = 0;
   // Position behind the last record appended.

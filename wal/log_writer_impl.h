@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "io/file_system.h"
+#include "wal/flush_probe.h"
 #include "wal/flush_rounds.h"
 #include "wal/frame_buffer.h"
 #include "wal/frame_format.h"
@@ -60,7 +61,8 @@ class LogWriterImpl final : public LogWriter {
         identity_(identity),
         options_(options),
         geometry_(geometry),
-        pool_(std::move(pool)) {}
+        pool_(std::move(pool)),
+        probe_(/*linked_requests=*/file_system->backend().name == "io_uring") {}
 
   // Begins the log in `segment`, whose first LSN is `first`.
   absl::Status Begin(Segment* segment, Lsn first) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -70,6 +72,7 @@ class LogWriterImpl final : public LogWriter {
   absl::Status Reserve(uint64_t bytes, uint64_t records) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Lsn> Append(std::string_view record) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Flush(Lsn lsn, uint32_t commits) override ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<bool> ProbeFlushMethod() override ABSL_LOCKS_EXCLUDED(mutex_);
   Lsn durable() const override { return Lsn{durable_seen_.load(std::memory_order_acquire)}; }
   Lsn end() const override { return Lsn{end_seen_.load(std::memory_order_acquire)}; }
   absl::Status WriteIdleMark() override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -128,6 +131,9 @@ class LogWriterImpl final : public LogWriter {
   io::FlushOutcome PerformOnce(const Job& job, std::span<const std::byte> bytes);
   absl::Status Complete(const Job& job, const io::FlushOutcome& outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<absl::Duration> TimeWriteInLastBlock(io::FlushMethod method,
+                                                      std::span<std::byte> zeros)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetEnd(Lsn end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetDurable(Lsn durable) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Fail(const absl::Status& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -174,6 +180,10 @@ class LogWriterImpl final : public LogWriter {
   FrameTable frames_ ABSL_GUARDED_BY(mutex_){LogStart{}};
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   LogStats stats_ ABSL_GUARDED_BY(mutex_);
+
+  // Of who measures (F1-F3).
+  FlushProbe probe_;
+  const Segment* cleared_ = nullptr;  // its last block holds nothing but zeros
 
   // Of the baton's holder.
   uint64_t chain_ = 0;  // checksum of the last sealed frame

@@ -86,8 +86,7 @@ class LogInMemory {
   LogInMemory()
       : log_(Must(wal::LogWriter::Create(
             &file_system_, directory_.path(), {.database = {3, 5}, .incarnation = 1, .salt = 7},
-            Lsn{}, Lsn{wal::kLsnMax},
-            {.segment_bytes = uint64_t{8} << 20, .probe_flush_method = false}))) {}
+            Lsn{}, Lsn{wal::kLsnMax}, {.segment_bytes = uint64_t{8} << 20}))) {}
 
   Lsn Append(std::string_view record) {
     Must(log_->Reserve(record.size(), 1));

@@ -34,7 +34,7 @@ struct DatabaseStats {
     std::string backend;         // "io_uring", "posix"
     std::string backend_reason;  // why not another one
     bool direct = false;
-    std::string flush_method;  // how the log is made durable
+    std::string flush_method;  // how the log is made durable; measured soon after the open
   } io;
 
   struct Commits {

@@ -107,7 +107,6 @@ wal::LogWriterOptions SmallLog() {
   options.segment_bytes = 32 << 10;
   options.first_segment_bytes = 32 << 10;
   options.buffer_bytes = 64 << 10;
-  options.probe_flush_method = false;
   return options;
 }
 

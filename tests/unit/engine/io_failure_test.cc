@@ -457,6 +457,79 @@ TEST_F(IoFailureTest, G5_DeletesGoOnWhereTheLogCannotGrow) {
 
 // What opening a database that was closed costs: none of it is there twice, and it grows with nothing but the number of
 // log segments.
+// The log's device is measured by its own thread once the open is over, or at its end where no threads are wanted.
+class LogMeasurementTest : public IoFailureTest {
+ protected:
+  // Closed, and to be opened so.
+  void Close(Background background) {
+    KEEL_ASSERT_OK(db_->Put("kept", "1"));
+    KEEL_ASSERT_OK(db_->Close());
+    db_.reset();
+    options_.background = background;
+    for (const auto& path : disk_.Paths()) sizes_[path.filename()] = disk_.Bytes(path).size();
+  }
+  // A write to a segment's last block, which only the measurement makes.
+  Which Measurements() {
+    return [this](const Call& call) {
+      return LogWrites()(call) && call.bytes == 4096 && call.offset + 4096 == sizes_[call.name];
+    };
+  }
+  // The sync that follows one.
+  Which SyncsOfMeasurements() {
+    return [this, measured = false](const Call& call) mutable {
+      if (call.kind == Call::Kind::kWrite) measured = Measurements()(call);
+      return call.kind == Call::Kind::kSync && measured;
+    };
+  }
+  template <typename Reached>
+  void WaitUntil(Reached&& reached) {
+    for (int i = 0; i < 2000 && !reached(); ++i) absl::SleepFor(absl::Milliseconds(10));
+  }
+  std::string FlushMethod() { return db_->Stats().io.flush_method; }
+
+  std::map<std::string, uint64_t> sizes_;
+};
+
+TEST_F(LogMeasurementTest, TheQuickestMethodIsUsedWithThreadsAndWithout) {
+  disk_.set_flush_time(io::FlushMethod::kWriteThenSync, absl::Microseconds(100));
+  Close(Background::kManual);
+  Open();
+  EXPECT_EQ(FlushMethod(), "data-sync write");
+  Close(Background::kThreads);
+  Open();
+  WaitUntil([&] { return FlushMethod() == "data-sync write"; });
+  EXPECT_EQ(FlushMethod(), "data-sync write");
+  KEEL_EXPECT_OK(db_->Put("works", "1"));
+}
+
+TEST_F(LogMeasurementTest, G4_ASyncThatFailsInItStops) {
+  Close(Background::kThreads);
+  Fail(SyncsOfMeasurements(), 1);
+  Open();
+  WaitUntil([&] { return State() == HealthState::kStopped; });
+  ExpectStopped();
+  EXPECT_THAT(events_.Take(), ::testing::Contains("stopped"));
+  ReopenAfterStop();
+}
+
+TEST_F(LogMeasurementTest, G4_ASyncThatFailsInItWithoutThreadsFailsTheOpen) {
+  Close(Background::kManual);
+  Fail(SyncsOfMeasurements(), 1);
+  EXPECT_TRUE(absl::IsUnavailable(TryOpen()));
+  Heal();
+  Open();
+  EXPECT_EQ(GetText(*db_, "kept"), "1");
+}
+
+TEST_F(LogMeasurementTest, AWriteThatFailsInItLeavesThePlainMethod) {
+  disk_.set_flush_time(io::FlushMethod::kWriteThenSync, absl::Microseconds(100));
+  Close(Background::kManual);
+  Fail(Measurements(), 1);
+  Open();
+  EXPECT_EQ(FlushMethod(), "write then sync");
+  KEEL_EXPECT_OK(db_->Put("works", "1"));
+}
+
 TEST_F(IoFailureTest, OpeningAClosedDatabaseAsksTheDiskForLittle) {
   for (int i = 0; i < 500; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("key", i), std::string(900, 'v')));
   KEEL_ASSERT_OK(db_->Close());

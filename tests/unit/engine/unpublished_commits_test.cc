@@ -234,6 +234,29 @@ TEST_F(UnpublishedCommitsTest, U6_WhatIsKeptStaysWhatIsNotIsUsedAgain) {
   ExpectSound();
 }
 
+// Without a publication in between: else a version would cost the file one more of its size.
+TEST_F(UnpublishedCommitsTest, U6_WhatNobodyKeepsIsFreeBeforeTheNextPublication) {
+  constexpr int kRows = 7000;
+  options_.page_bytes = 512;
+  options_.direct_io = false;
+  options_.checkpoint_log_bytes = uint64_t{64} << 20;
+  OpenOn(std::make_unique<MemoryFileSystem>());
+  ASSERT_NE(db_, nullptr);
+  const auto put_all = [&](char fill) {
+    for (int i = 0; i < kRows; ++i) PutNone(Numbered("k", i), std::string(40, fill));
+  };
+  put_all('a');
+  KEEL_ASSERT_OK(db_->Checkpoint());  // keeps these pages
+  put_all('b');
+  const DatabaseStats before = db_->Stats();  // publishes
+  ASSERT_GT(before.pages.dead_pages_held, 500U) << "as many pages as a version has";
+  put_all('c');
+  const DatabaseStats after = db_->Stats();
+  EXPECT_LT(after.pages.file_pages, before.pages.file_pages + before.pages.dead_pages_held / 4);
+  EXPECT_EQ(Count(), uint64_t{kRows});
+  ExpectSound();
+}
+
 TEST_F(UnpublishedCommitsTest, U5_WhatWasAnsweredIsSeenAfterAFailureToo) {
   KEEL_ASSERT_OK(db_->Put("kept", "1"));
   PutNone("answered", "1");

@@ -31,7 +31,6 @@ LogWriterOptions RandomOptions(std::mt19937_64& random, MemoryFileSystem* disk) 
   options.segment_bytes = options.first_segment_bytes << (random() % 2);
   options.buffer_bytes = (random() % 4 + 2) * 8192;
   if (random() % 3 == 0) {
-    options.probe_flush_method = true;
     disk->set_flush_time(io::FlushMethod::kWriteThenSync, absl::Microseconds(50));
   }
   return options;
@@ -64,8 +63,10 @@ class World {
       AppendSome();
     } else if (choice < 75) {
       FlushSome();
-    } else if (choice < 82) {
+    } else if (choice < 80) {
       EXPECT_TRUE(log_->WriteIdleMark().ok());
+    } else if (choice < 82) {
+      EXPECT_TRUE(log_->ProbeFlushMethod().ok());
     } else if (choice < 92) {
       Checkpoint();
     } else {
@@ -185,6 +186,9 @@ class World {
       EXPECT_GT((*log)->start().lsn, records_.back().end) << "an LSN was used twice";
     }
     log_ = *std::move(log);
+    if (random_() % 2 == 0) {
+      EXPECT_TRUE(Measure(log_.get()).ok());
+    }
     if (random_() % 2 == 0) {
       EXPECT_TRUE(log_->WriteIdleMark().ok());
     }

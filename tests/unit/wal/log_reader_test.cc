@@ -379,6 +379,8 @@ TEST(LogReader, R11UnreadableBlocks) {
   LogReaderOptions torn = ReadOptions();
   torn.unreadable_as_torn = true;
   EXPECT_EQ(ReadAll(&disk, start, torn)->records.size(), 4u);
+  bad = 7 * 4096;
+  EXPECT_EQ(ReadAll(&disk, start)->records.size(), 4u);  // the last block, which holds no frame
   bad = 0;
   EXPECT_EQ(ReadAll(&disk, start)->records.size(), 4u);  // the header
   name = "segment-0002";

@@ -34,7 +34,6 @@ inline LogWriterOptions SmallLog() {
   options.segment_bytes = 64 << 10;
   options.first_segment_bytes = 32 << 10;
   options.buffer_bytes = 64 << 10;
-  options.probe_flush_method = false;
   return options;
 }
 
@@ -53,6 +52,13 @@ inline std::unique_ptr<LogWriter> NewLog(MemoryFileSystem* disk,
   auto log = CreateLog(disk, options, identity, keep_from);
   EXPECT_TRUE(log.ok()) << log.status();
   return log.ok() ? *std::move(log) : nullptr;
+}
+
+// To its end.
+inline absl::Status Measure(LogWriter* log) {
+  absl::StatusOr<bool> more = true;
+  while (more.ok() && *more) more = log->ProbeFlushMethod();
+  return more.status();
 }
 
 inline absl::StatusOr<Lsn> AppendOne(LogWriter* log, std::string_view record) {

@@ -174,13 +174,12 @@ TEST(LogWriter, L4WriteThatKeepsFailingStopsTheLog) {
 TEST(LogWriter, L4FailedSyncIsNeverRepeated) {
   for (const auto method : {io::FlushMethod::kWriteThenSync, io::FlushMethod::kDataSyncWrite}) {
     MemoryFileSystem disk;
-    LogWriterOptions options = SmallLog();
     if (method == io::FlushMethod::kDataSyncWrite) {
-      options.probe_flush_method = true;
       disk.set_flush_time(io::FlushMethod::kWriteThenSync, absl::Microseconds(100));
       disk.set_flush_time(method, absl::Microseconds(10));
     }
-    auto log = NewLog(&disk, options);
+    auto log = NewLog(&disk);
+    ASSERT_TRUE(Measure(log.get()).ok());
     ASSERT_EQ(log->stats().flush_method, method);
     int syncs = 0;
     disk.set_fault([&syncs](const Call& call) {
@@ -335,10 +334,9 @@ TEST(LogWriter, R11IdleMarkBehindAFullSegment) {
 // acknowledged along with it.
 TEST(LogWriter, DataSyncWriteIsNotUsedBehindUnsyncedWrites) {
   MemoryFileSystem disk;
-  LogWriterOptions options = SmallLog();
-  options.probe_flush_method = true;
   disk.set_flush_time(io::FlushMethod::kWriteThenSync, absl::Microseconds(100));
-  auto log = NewLog(&disk, options);
+  auto log = NewLog(&disk);
+  ASSERT_TRUE(Measure(log.get()).ok());
   const LogStart start = log->start();
   ASSERT_EQ(log->stats().flush_method, io::FlushMethod::kDataSyncWrite);
   ASSERT_TRUE(Commit(log.get(), "a").ok());
