@@ -79,6 +79,19 @@ void Background::WriteAhead(uint64_t free_pages) {
 }
 void Background::RequestCallbacks() { Raise(callback_signal_); }
 
+void Background::TellDurable() {
+  database_->registry().AdvanceVisible(database_->storage().log->durable());
+  database_->NoteDurable();
+}
+
+// One write, so that nobody waits for more than that. Whether there is more to measure; if it stops the log, MaintainLog
+// tells.
+bool Background::MeasureLog() {
+  const bool more = database_->storage().log->ProbeFlushMethod().value_or(false);
+  TellDurable();  // what waited for a flush went along, and MaintainLog may find nothing left to flush
+  return more;
+}
+
 // Flushes what kAsync commits promised, and writes the idle mark once nothing has been flushed for a round.
 // Returns whether there was anything to do.
 bool Background::MaintainLog() {
@@ -94,8 +107,7 @@ bool Background::MaintainLog() {
     if (const absl::Status status = log.Flush(wanted); !status.ok()) {
       db.Stop(status);
     } else {
-      db.registry().AdvanceVisible(log.durable());
-      db.NoteDurable();
+      TellDurable();
     }
     last_flushed_ = log.durable().value;
     return true;
@@ -110,8 +122,7 @@ void Background::LogLoop() {
   int quiet = 0;
   bool measuring = true;
   while (true) {
-    // One write a round, so that nobody waits for more than that. If it stops the log, MaintainLog tells.
-    if (measuring) measuring = database_->storage().log->ProbeFlushMethod().value_or(false);
+    if (measuring) measuring = MeasureLog();
     quiet = MaintainLog() || measuring ? 0 : quiet + 1;
     const bool sleep = quiet >= kQuietRounds;
     log_asleep_.store(sleep);

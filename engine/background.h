@@ -70,7 +70,10 @@ class Background {
   void PageLoop();
   void CallbackLoop();
   void WakeLog();
+  bool MeasureLog();
   bool MaintainLog();
+  // What the log has made durable can be seen, and its callbacks are due.
+  void TellDurable();
   void MaintainPages();
   void WritePages();
   bool AskedAhead();

@@ -6,7 +6,7 @@
 //       have had frames, which is in its last block if its blocks were smaller, noise goes first, and is durable before
 //       the zeros. The last block of the smallest size never held any: it has been zeros from the beginning.
 //   F3  Each is made with the baton, as any other write, after what has been gathered: so who waits for a flush then
-//       has it, and no sample pays for the writes of others.
+//       has it, and samples do not pay for the writes of others, but for one behind an idle mark.
 
 #include <cstring>
 
@@ -65,7 +65,9 @@ absl::StatusOr<bool> LogWriterImpl::ProbeFlushMethod() {
 
 absl::StatusOr<absl::Duration> LogWriterImpl::TimeWriteInLastBlock(io::FlushMethod method,
                                                                    std::span<std::byte> zeros) {
-  KEEL_RETURN_IF_ERROR(WriteGathered(/*sync=*/true));
+  // Not what is only written: to sync an idle mark would call for the next one.
+  if (!gather_->empty()) KEEL_RETURN_IF_ERROR(WriteGathered(/*sync=*/true));
+  KEEL_RETURN_IF_ERROR(failure_);
   io::File* const file = segment_->file.file.get();
   const uint64_t offset = OffsetMax();
   const bool may_hold_frames = zeros.size() > kLogBlockBytes && cleared_ != segment_;

@@ -2,6 +2,8 @@
 //
 // One test for each row of errors: where it strikes, whether once or for good, and what must come of it.
 
+#include <absl/synchronization/notification.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
@@ -455,8 +457,6 @@ TEST_F(IoFailureTest, G5_DeletesGoOnWhereTheLogCannotGrow) {
   KEEL_EXPECT_OK(db_->Close());
 }
 
-// What opening a database that was closed costs: none of it is there twice, and it grows with nothing but the number of
-// log segments.
 // The log's device is measured by its own thread once the open is over, or at its end where no threads are wanted.
 class LogMeasurementTest : public IoFailureTest {
  protected:
@@ -478,14 +478,22 @@ class LogMeasurementTest : public IoFailureTest {
   Which SyncsOfMeasurements() {
     return [this, measured = false](const Call& call) mutable {
       if (call.kind == Call::Kind::kWrite) measured = Measurements()(call);
-      return call.kind == Call::Kind::kSync && measured;
+      return Syncs(io::SyncPurpose::kLogSegment)(call) && measured;
     };
   }
+  // Commits until something has come of the log thread's work, or a put is refused; the last put's status.
   template <typename Reached>
-  void WaitUntil(Reached&& reached) {
-    for (int i = 0; i < 2000 && !reached(); ++i) absl::SleepFor(absl::Milliseconds(10));
+  absl::Status PutUntil(Reached&& reached) {
+    absl::Status status;
+    for (int i = 0; i < 200'000 && status.ok() && !reached(); ++i) status = db_->Put("k", "v");
+    return status;
   }
   std::string FlushMethod() { return db_->Stats().io.flush_method; }
+  absl::StatusOr<Lsn> PutAsync(std::string_view key) {
+    WriteBatch batch;
+    batch.Put(key, "v");
+    return db_->Write(batch, {Durability::kAsync});
+  }
 
   std::map<std::string, uint64_t> sizes_;
 };
@@ -497,16 +505,36 @@ TEST_F(LogMeasurementTest, TheQuickestMethodIsUsedWithThreadsAndWithout) {
   EXPECT_EQ(FlushMethod(), "data-sync write");
   Close(Background::kThreads);
   Open();
-  WaitUntil([&] { return FlushMethod() == "data-sync write"; });
+  KEEL_EXPECT_OK(PutUntil([&] { return FlushMethod() == "data-sync write"; }));
   EXPECT_EQ(FlushMethod(), "data-sync write");
-  KEEL_EXPECT_OK(db_->Put("works", "1"));
+}
+
+// A measuring write takes along what waits for a flush, and there may be nothing left to flush behind it.
+TEST_F(LogMeasurementTest, WhatItMakesDurableIsTold) {
+  Close(Background::kThreads);
+  Open();
+  for (int i = 0; i < 20; ++i) {
+    const absl::StatusOr<Lsn> lsn = PutAsync(Numbered("k", i));
+    KEEL_ASSERT_OK(lsn.status());
+    absl::Notification told;
+    const auto tell = [&told](const absl::Status& status) {
+      KEEL_EXPECT_OK(status);
+      told.Notify();
+    };
+    KEEL_ASSERT_OK(db_->OnDurable(*lsn, tell));
+    if (told.WaitForNotificationWithTimeout(absl::Seconds(20))) continue;
+    ADD_FAILURE() << "commit " << i << " was durable, and nobody was told";
+    KEEL_EXPECT_OK(db_->Sync());
+    told.WaitForNotification();
+    return;
+  }
 }
 
 TEST_F(LogMeasurementTest, G4_ASyncThatFailsInItStops) {
   Close(Background::kThreads);
   Fail(SyncsOfMeasurements(), 1);
   Open();
-  WaitUntil([&] { return State() == HealthState::kStopped; });
+  EXPECT_FALSE(PutUntil([] { return false; }).ok());
   ExpectStopped();
   EXPECT_THAT(events_.Take(), ::testing::Contains("stopped"));
   ReopenAfterStop();
@@ -530,6 +558,8 @@ TEST_F(LogMeasurementTest, AWriteThatFailsInItLeavesThePlainMethod) {
   KEEL_EXPECT_OK(db_->Put("works", "1"));
 }
 
+// What opening a database that was closed costs: none of it is there twice, and it grows with nothing but the number of
+// log segments.
 TEST_F(IoFailureTest, OpeningAClosedDatabaseAsksTheDiskForLittle) {
   for (int i = 0; i < 500; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("key", i), std::string(900, 'v')));
   KEEL_ASSERT_OK(db_->Close());

@@ -129,6 +129,20 @@ TEST(LogProbe, F3_WhatIsGatheredGoesFirst) {
   EXPECT_EQ(std::ranges::count(later, Call::Kind::kWrite, &Call::kind), 1);
 }
 
+// Else each would be made durable, and the next one be due.
+TEST(LogProbe, F3_AnIdleMarkCallsForNoOther) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  ASSERT_TRUE(Commit(log.get(), "record").ok());
+  const uint64_t syncs = log->stats().syncs;
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(log->WriteIdleMark().ok());
+    ASSERT_TRUE(log->ProbeFlushMethod().value());
+  }
+  EXPECT_EQ(log->stats().idle_marks, 1u);
+  EXPECT_EQ(log->stats().syncs, syncs);
+}
+
 // F1, F2: nothing is written but one segment's last block, and where that may hold frames of an earlier use, noise first.
 TEST(LogProbe, F2_WritesTheLastBlockAndNoiseWhereThereMayBeFrames) {
   for (const uint64_t block_bytes : {uint64_t{4096}, uint64_t{8192}}) {
