@@ -18,14 +18,14 @@
 
 #include "base/check.h"
 #include "base/codec.h"
+#include "btree/cursor_path.h"
 #include "btree/lookup.h"
 #include "btree/node_view.h"
-#include "btree/path.h"
 #include "btree/tree.h"
 
 namespace keel::btree {
 
-// Pins the path to its leaf. key() and value() stay good until the cursor moves. After an error valid()
+// Pins its leaf. key() and value() stay good until the cursor moves. After an error valid()
 // is false and status() tells; Seek* starts afresh. Used by one thread at a time. The root's version must
 // be kept by its owner.
 //
@@ -102,8 +102,6 @@ class Cursor {
   void EnterLeaf(bool forward);
   bool Take(size_t at);
   bool DescendTo(std::string_view wanted, bool forward);
-  absl::Status PinChild(const pager::Reference& reference, size_t level, bool to_last);
-  bool DescendFrom(size_t level, bool forward);
   bool DescendToLast();
   bool MoveLeaf(bool forward);
   void FetchCells(size_t from) const;
@@ -111,13 +109,12 @@ class Cursor {
   void SettleBefore(size_t at);
 
   PageSource* pages_ = nullptr;
-  KeyspaceId keyspace_;
   TreeRoot root_;
   std::string lower_;
   std::optional<std::string> upper_;
 
   Place place_;
-  Path path_;  // to the leaf, while the place is somewhere
+  CursorPath path_;  // to the leaf, while the place is somewhere
   absl::Status status_;
   // The current key, put together where it is asked for (also for Seek(key()), while the leaf is given up);
   // its first bytes are the leaf's prefix.

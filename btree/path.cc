@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "btree/lookup.h"
+#include "pager/page_cache.h"
 
 namespace keel::btree {
 
@@ -83,29 +84,16 @@ std::partial_ordering CompareStarts(const KeyStart& one, const KeyStart& other) 
   return std::partial_ordering::unordered;
 }
 
-// The separators nearest above a node, where it has any.
-struct Fences {
-  struct Separator {
-    NodeView node;
-    size_t slot;
-  };
-  std::optional<Separator> lower;
-  std::optional<Separator> upper;
-};
-
-Fences FencesOf(const Path& path, size_t level) {
-  Fences fences;
+FencesAbove FencesOf(const Path& path, size_t level) {
+  FencesAbove fences;
   for (size_t above = level + 1; above < path.size(); ++above) {
-    const PathStep& step = path[above];
-    const NodeView node = step.node();
-    if (!fences.lower && step.slot > 0) fences.lower = {node, step.slot};
-    if (!fences.upper && step.slot + 1 < node.count()) fences.upper = {node, step.slot + 1};
+    fences.Widen(path[above].node(), path[above].slot);
   }
   return fences;
 }
 
 // Whether it can be seen without a look at cells that a node is within its fences.
-bool SeenWithin(const NodeView& node, const Fences& fences) {
+bool SeenWithin(const NodeView& node, const FencesAbove& fences) {
   const size_t first = node.leaf() ? 0 : 1;
   if (first >= node.count()) return true;
   if (fences.lower) {
@@ -118,9 +106,7 @@ bool SeenWithin(const NodeView& node, const Fences& fences) {
 
 }  // namespace
 
-absl::Status CheckFences(const Path& path, size_t level) {
-  const NodeView node = path[level].node();
-  const Fences fences = FencesOf(path, level);
+absl::Status CheckFences(const NodeView& node, const FencesAbove& fences) {
   if (SeenWithin(node, fences)) return absl::OkStatus();
   KeyParts lower;
   std::optional<KeyParts> upper;
@@ -129,12 +115,19 @@ absl::Status CheckFences(const Path& path, size_t level) {
   return CheckWithin(node, lower, upper);
 }
 
+absl::Status CheckFences(const Path& path, size_t level) {
+  return CheckFences(path[level].node(), FencesOf(path, level));
+}
+
 namespace {
 
 // The pin, the check of the page and the search each wait for memory otherwise. Everybody reads the root: it is near.
-void FetchNode(const PageSource& pages, const pager::Reference& reference, uint8_t level) {
-  const std::byte* const page = pages.Whereabouts(reference.id);
-  if (page != nullptr) PrefetchNode(page, level, reference.entries);
+void FetchNode(PageSource& pages, const pager::Reference& reference, uint8_t level) {
+  pager::PageCache* const cache = pages.cache();
+  const std::byte* const page = cache == nullptr ? nullptr : cache->Whereabouts(reference.id);
+  if (page == nullptr) return;
+  cache->FetchPin(page);
+  PrefetchNode(page, level, reference.entries);
 }
 
 }  // namespace

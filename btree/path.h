@@ -43,7 +43,30 @@ struct PathStep {
 // Indexed by level: [0] is the leaf, the last one the root.
 using Path = absl::InlinedVector<PathStep, 8>;
 
-// CheckWithin for the node at `level`, against the separators above it.
+// The separators nearest above a node, where it has any. As good as the nodes that they lie in.
+struct FencesAbove {
+  struct Separator {
+    NodeView node;
+    size_t slot;
+  };
+  std::optional<Separator> lower;
+  std::optional<Separator> upper;
+
+  // Those of the child at `slot` of `node`, given the node's own.
+  void Narrow(const NodeView& node, size_t slot) {
+    if (slot > 0) lower = {node, slot};
+    if (slot + 1 < node.count()) upper = {node, slot + 1};
+  }
+  // Those that have not been found yet, from the next node above.
+  void Widen(const NodeView& node, size_t slot) {
+    if (!lower && slot > 0) lower = {node, slot};
+    if (!upper && slot + 1 < node.count()) upper = {node, slot + 1};
+  }
+};
+
+// CheckWithin, against what is above.
+absl::Status CheckFences(const NodeView& node, const FencesAbove& fences);
+// The same for the node at `level`.
 absl::Status CheckFences(const Path& path, size_t level);
 
 // Pins the path to the leaf whose range holds `key`, fences checked. Pages born at `made` need no check: the writer's

@@ -43,9 +43,8 @@ absl::Status Database::Impl::StopLogging() {
   // stays the same, because pages made so far must be younger than any checkpoint before the transaction's own (R3).
   const std::shared_ptr<const Version> base = registry_.Newest();
   working_lsn_ = *end;
-  registry_.Publish(std::make_shared<const Version>(
-                        Version{base->epoch, working_lsn_, base->number, base->state}),
-                    {});
+  registry_.Publish(
+      std::make_shared<const Version>(base->epoch, working_lsn_, base->number, base->state), {});
   if (!FlushThrough(working_lsn_).ok()) return CheckRunning();
   if (options_.background == Background::kThreads) background_->RequestCheckpoint();
   return absl::OkStatus();
@@ -59,8 +58,8 @@ absl::StatusOr<std::shared_ptr<const Version>> Database::Impl::SealWorking() {
   KEEL_RETURN_IF_ERROR(storage_->space->failed_sync());
   if (!FlushThrough(registry_.Newest()->lsn).ok()) return CheckRunning();
   if constexpr (kParanoid) KEEL_RETURN_IF_ERROR(ParanoidCheck());
-  return std::make_shared<const Version>(Version{
-      storage_->session->Seal(), working_lsn_, CommitNumber{working_number_.value + 1}, working_});
+  const CommitNumber number{working_number_.value + 1};
+  return std::make_shared<const Version>(storage_->session->Seal(), working_lsn_, number, working_);
 }
 
 absl::StatusOr<Lsn> Database::Impl::CommitByCheckpoint() {

@@ -152,11 +152,11 @@ absl::Status Database::Impl::ExplainFailure(const absl::Status& status) {
   return explained;
 }
 
-std::optional<engine::VersionRegistry::SnapshotFigures> Database::Impl::BiggestHolder() const {
-  std::optional<engine::VersionRegistry::SnapshotFigures> biggest;
-  for (engine::VersionRegistry::SnapshotFigures& snapshot : registry_.Snapshots(kHoldersMax)) {
-    if (snapshot.pages_held == 0) continue;
-    if (!biggest || snapshot.pages_held > biggest->pages_held) biggest = std::move(snapshot);
+std::optional<engine::VersionRegistry::KeptVersion> Database::Impl::BiggestHolder() const {
+  std::optional<engine::VersionRegistry::KeptVersion> biggest;
+  for (const engine::VersionRegistry::KeptVersion& kept : registry_.KeptVersions(kHoldersMax)) {
+    if (kept.pages_held == 0) continue;
+    if (!biggest || kept.pages_held > biggest->pages_held) biggest = kept;
   }
   return biggest;
 }
@@ -164,14 +164,19 @@ std::optional<engine::VersionRegistry::SnapshotFigures> Database::Impl::BiggestH
 std::string Database::Impl::DescribeHolder() const {
   const auto holder = BiggestHolder();
   if (!holder) return "no snapshot holds pages";
+  const std::string held = absl::StrFormat(
+      "holds %d pages (%d bytes)%s", holder->pages_held,
+      holder->pages_held * storage_->cache->page_bytes(),
+      holder->readers > 1 ? absl::StrFormat(", with %d handles", holder->readers) : "");
+  const std::optional<engine::OpenSnapshot> oldest = open_snapshots_.OldestOf(holder->epoch);
+  if (!oldest) {
+    return absl::StrFormat("a call that reads the state of LSN %d %s", holder->lsn.value, held);
+  }
   const std::string label =
-      holder->label.empty() ? "" : absl::StrFormat(" \"%s\"", Printable(holder->label));
-  return absl::StrFormat(
-      "the snapshot%s of LSN %d, taken %s ago, holds %d pages (%d bytes)%s", label,
-      holder->lsn.value,
-      absl::FormatDuration(absl::Floor(Now() - holder->oldest, absl::Seconds(1))),
-      holder->pages_held, holder->pages_held * storage_->cache->page_bytes(),
-      holder->count > 1 ? absl::StrFormat(", with %d handles", holder->count) : "");
+      oldest->label.empty() ? "" : absl::StrFormat(" \"%s\"", Printable(oldest->label));
+  const absl::Duration age = absl::Floor(Now() - oldest->taken, absl::Seconds(1));
+  return absl::StrFormat("the snapshot%s of LSN %d, taken %s ago, %s", label, holder->lsn.value,
+                         absl::FormatDuration(age), held);
 }
 
 // --- early warnings ---
@@ -199,7 +204,8 @@ void Database::Impl::LookAtHealth() {
   figures.pinned_frames = cache.pinned_frames;
   if (const auto holder = BiggestHolder(); holder.has_value()) {
     figures.snapshot_bytes = holder->pages_held * storage_->cache->page_bytes();
-    figures.snapshot_age = figures.now - holder->oldest;
+    const auto oldest = open_snapshots_.OldestOf(holder->epoch);
+    figures.snapshot_age = oldest ? figures.now - oldest->taken : absl::ZeroDuration();
     figures.snapshot = DescribeHolder();
   }
   health_watch_.Look(figures);

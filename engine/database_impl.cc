@@ -45,7 +45,7 @@ bool IsPut(const Operation& operation) { return operation.kind == OperationKind:
 
 std::shared_ptr<const Version> MakeVersion(Epoch epoch, Lsn lsn, CommitNumber number,
                                            const TreeState& state) {
-  return std::make_shared<const Version>(Version{epoch, lsn, number, state});
+  return std::make_shared<const Version>(epoch, lsn, number, state);
 }
 
 }  // namespace

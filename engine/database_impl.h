@@ -106,8 +106,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // The value in a slot, pinned or copied; a large one is read.
   absl::StatusOr<PinnedValue> Materialize(pager::PageSource& pages, pager::PageHandle leaf,
                                           const btree::ValueSlot& slot);
-  engine::VersionKeeper KeepVisible(absl::Duration now, std::string_view label);
-  engine::VersionKeeper KeepVisible() { return KeepVisible(Now(), {}); }
+  engine::VersionKeeper KeepVisible();
   // How a lookup in memory alone ended.
   enum class Resident : uint8_t {
     kAnswered,  // the value, or that there is none
@@ -269,7 +268,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
     uint32_t page_bytes() const override;
     absl::StatusOr<pager::PageHandle> Pin(const pager::PageWant& want) override;
     absl::Status ReadRaw(PageId first, std::span<std::byte> buffer) override;
-    const std::byte* Whereabouts(PageId id) const override;
+    pager::PageCache* cache() override;
     uint64_t RawSeed(PageId id) const override;
 
    private:
@@ -425,7 +424,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   // space.
   absl::Status ExplainFailure(const absl::Status& status);
   // The snapshot that holds most dead pages, if any holds some.
-  std::optional<engine::VersionRegistry::SnapshotFigures> BiggestHolder() const;
+  std::optional<engine::VersionRegistry::KeptVersion> BiggestHolder() const;
   std::string DescribeHolder() const;
   // What became of pages written in the background.
   void NotePageWrites(const absl::Status& status);

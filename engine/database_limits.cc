@@ -46,10 +46,9 @@ void Database::Impl::LookAtSnapshots() {
        open_snapshots_.Candidates(by_bytes ? kHoldersMax : 0, before)) {
     const uint64_t held = registry_.PagesHeldBy(snapshot.epoch) * storage_->cache->page_bytes();
     if (snapshot.taken >= before && held <= limits.held_bytes_max) continue;
-    if (!open_snapshots_.NoteTooOld(snapshot.number, expires)) continue;
-    if (const auto version = snapshot.version.lock(); expires && version != nullptr) {
-      version->Expire(TooOld(snapshot, limits, now - snapshot.taken, held));
-    }
+    const std::shared_ptr<engine::SharedVersion> version = snapshot.version.lock();
+    if (version == nullptr || !open_snapshots_.NoteTooOld(*version, expires)) continue;
+    if (expires) version->Expire(TooOld(snapshot, limits, now - snapshot.taken, held));
     of_transactions |= expires && snapshot.kind == SnapshotKind::kTransaction;
     TellOfOldSnapshot(snapshot, held, expires);
   }

@@ -37,8 +37,7 @@ void Database::Impl::ReadBeforehand(std::span<const Operation> operations) {
   if (unpublished_.load(std::memory_order_relaxed)) return;
   if (std::ranges::none_of(operations, ChangesOneKey)) return;
   if (operations.size() == 1 && IsInMemory(operations.front())) return;
-  const engine::VersionKeeper version =
-      registry_.KeepVisible(Now(), "a commit that reads its pages");
+  const engine::VersionKeeper version = registry_.KeepVisible();
   if (!version) return;
   size_t left = storage_->cache->frames() / kFrameShareOfReads;
   std::vector<std::string_view> keys;

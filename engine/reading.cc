@@ -44,20 +44,20 @@ absl::StatusOr<KeyspaceId> Database::Impl::Resolve(const TreeState& state,
   return id;
 }
 
-const std::byte* Database::Impl::GatedPages::Whereabouts(PageId id) const {
-  return impl_->storage_->cache->Whereabouts(id);
+pager::PageCache* Database::Impl::GatedPages::cache() {
+  return impl_->usable() ? impl_->storage_->cache.get() : nullptr;  // else Pin says why not
 }
 
-engine::VersionKeeper Database::Impl::KeepVisible(absl::Duration now, std::string_view label) {
+engine::VersionKeeper Database::Impl::KeepVisible() {
   PublishForReading();
-  engine::VersionKeeper version = registry_.KeepVisible(now, label);
+  engine::VersionKeeper version = registry_.KeepVisible();
   if (version) [[likely]]
     return version;
   // Commits have come in between; at the latch none does.
   quiet_commits_.store(0, std::memory_order_relaxed);
   const io::LatchLock latch(&unpublished_latch_);
   PublishCommitsLocked();
-  return registry_.KeepVisible(now, label);
+  return registry_.KeepVisible();
 }
 
 // One variable is returned on every way, so that the value is made where the caller wants it.

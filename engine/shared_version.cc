@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/status.h"
-#include "engine/open_snapshots.h"
 
 namespace keel::engine {
 
@@ -32,16 +31,17 @@ absl::Status SharedVersion::status() const {
 absl::StatusOr<std::shared_ptr<SharedVersion>> TakeSnapshot(
     const std::shared_ptr<Database::Impl>& database, SnapshotKind kind, std::string_view label) {
   const absl::Duration now = database->storage().clock().Now();
-  auto version = std::make_shared<SharedVersion>(database, database->KeepVisible(now, label));
-  KEEL_RETURN_IF_ERROR(database->open_snapshots().Add(version, kind, label, now, /*bounded=*/true));
+  auto version = std::make_shared<SharedVersion>(database, database->KeepVisible());
+  KEEL_RETURN_IF_ERROR(
+      database->open_snapshots().Add(*version, kind, label, now, /*bounded=*/true));
   return version;
 }
 
 std::shared_ptr<SharedVersion> RenewSnapshot(const std::shared_ptr<Database::Impl>& database,
                                              SnapshotKind kind, std::string_view label) {
   const absl::Duration now = database->storage().clock().Now();
-  auto version = std::make_shared<SharedVersion>(database, database->KeepVisible(now, label));
-  database->open_snapshots().Add(version, kind, label, now, /*bounded=*/false).IgnoreError();
+  auto version = std::make_shared<SharedVersion>(database, database->KeepVisible());
+  database->open_snapshots().Add(*version, kind, label, now, /*bounded=*/false).IgnoreError();
   return version;
 }
 

@@ -24,12 +24,13 @@
 
 #include "btree/tree.h"
 #include "engine/database_impl.h"
+#include "engine/open_snapshots.h"
 #include "engine/version_registry.h"
 
 namespace keel::engine {
 
 // Thread-safe. The database outlives it.
-class SharedVersion {
+class SharedVersion : public std::enable_shared_from_this<SharedVersion> {
  public:
   SharedVersion(std::shared_ptr<Database::Impl> database, VersionKeeper keeper);
   ~SharedVersion();
@@ -90,7 +91,7 @@ class SharedVersion {
   VersionKeeper keeper_;             // of the database: released first
   std::atomic<uint64_t> calls_ = 0;  // under way, and the mark of expiry
   std::atomic<bool> given_back_ = false;
-  uint64_t number_ = 0;  // among the open snapshots
+  OpenSnapshots::Entry entry_;
   mutable absl::Mutex mutex_;
   absl::Status reason_ ABSL_GUARDED_BY(mutex_);
 };

@@ -45,6 +45,7 @@ class CachePages final : public pager::PageSource {
   absl::Status ReadRaw(PageId first, std::span<std::byte> buffer) override {
     return cache_->ReadRaw(first, buffer);
   }
+  pager::PageCache* cache() override { return cache_; }
   uint64_t RawSeed(PageId id) const override { return cache_->RawSeed(id); }
 
  private:

@@ -235,9 +235,9 @@ void Database::Impl::PublishCommitsLocked() {
   if (!unpublished_.load(std::memory_order_relaxed)) return;
   working_roots_.Clear();
   pager::WriteSession::Publication publication = storage_->session->Publish();
-  registry_.Reveal(std::make_shared<const Version>(
-                       Version{publication.epoch, working_lsn_, working_number_, working_}),
-                   std::move(publication.deaths));
+  registry_.Reveal(
+      std::make_shared<const Version>(publication.epoch, working_lsn_, working_number_, working_),
+      std::move(publication.deaths));
   unpublished_.store(false, std::memory_order_release);
 }
 

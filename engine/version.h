@@ -13,8 +13,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/types.h"
+#include "engine/version_readers.h"
 #include "pager/reference.h"
 
 namespace keel::engine {
@@ -82,11 +84,16 @@ struct TreeState {
 };
 
 // One state of the database.
-struct Version {
+struct Version : std::enable_shared_from_this<Version> {
+  Version() = default;
+  Version(Epoch its_epoch, Lsn its_lsn, CommitNumber its_number, TreeState its_state)
+      : epoch(its_epoch), lsn(its_lsn), number(its_number), state(std::move(its_state)) {}
+
   Epoch epoch;          // no page in it is younger
   Lsn lsn;              // end of the record of its last commit
   CommitNumber number;  // of its last commit
   TreeState state;
+  mutable VersionReaders readers;
 };
 
 }  // namespace keel::engine

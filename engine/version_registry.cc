@@ -26,11 +26,16 @@ constexpr size_t kRetiredVersions = 64;
 
 void VersionKeeper::Release() {
   if (registry_ == nullptr) return;
-  if (ForkGeneration() != registry_->process_) {  // its mutex may be held by a thread of the parent
-    registry_ = nullptr;
-    return;
-  }
-  std::exchange(registry_, nullptr)->ReleaseSnapshot(version_->epoch);
+  released_ = version_->shared_from_this();
+  Leave();
+}
+
+void VersionKeeper::Leave() {
+  if (registry_ == nullptr) return;
+  VersionRegistry& registry = *std::exchange(registry_, nullptr);
+  if (ForkGeneration() != registry.process_) return;  // a thread of the parent may hold its mutex
+  const Epoch epoch = version_->epoch;                // behind Leave the version may be gone
+  if (version_->readers.Leave()) registry.Settle({epoch, version_});
 }
 
 VersionRegistry::VersionRegistry(const std::shared_ptr<const Version>& recovered,
@@ -62,28 +67,49 @@ std::vector<Epoch> VersionRegistry::Keepers() const {
   return epochs;
 }
 
-VersionKeeper VersionRegistry::KeepVisible(absl::Duration now, std::string_view label) {
+VersionKeeper VersionRegistry::KeepVisible() {
+  KeptKey key;
+  {
+    const pager::ReadGuard guard(
+        *guards_);  // the version stays (V4), until it is known whether it is ours
+    const Version* const version = visible();
+    if (version == nullptr) return {};
+    if (version->readers.Enter()) [[likely]]
+      return VersionKeeper(this, version);
+    if (version->readers.Leave()) key = {version->epoch, version};
+  }
+  if (key.second != nullptr) Settle(key);
   const io::LatchLock lock(&mutex_);
   if (hidden_) return {};
-  reclaimer_.AddKeeper(visible_->epoch);
-  SnapshotGroup& group = snapshots_[visible_->epoch];
-  if (group.count++ == 0) {
-    group.lsn = visible_->lsn;
-    group.oldest = now;
-  }
-  if (group.label.empty()) group.label = label;
-  return VersionKeeper(this, visible_);
+  KEEL_CHECK(visible_->readers.Enter());
+  return VersionKeeper(this, visible_.get());
 }
 
-void VersionRegistry::ReleaseSnapshot(Epoch epoch) {
+// From now on those who read the visible version are among the keepers (V7). Does nothing the second time.
+void VersionRegistry::CloseVisible() {
+  if (visible_->readers.closed() || !visible_->readers.Close()) return;
+  reclaimer_.AddKeeper(visible_->epoch);
+  kept_.emplace(KeptKey{visible_->epoch, visible_.get()}, visible_);
+}
+
+// Gives up a version that was kept, unless somebody has done it, or is in.
+void VersionRegistry::Settle(KeptKey key) {
   pager::PageSet freed;
   {
     const io::LatchLock lock(&mutex_);
-    const auto group = snapshots_.find(epoch);
-    if (--group->second.count == 0) snapshots_.erase(group);
-    reclaimer_.ReleaseKeeper(epoch, &freed);
+    const auto kept = kept_.find(key);
+    if (kept == kept_.end() || !kept->second->readers.Settle()) return;
+    RetireVersion(std::move(kept->second));
+    kept_.erase(kept);
+    reclaimer_.ReleaseKeeper(key.first, &freed);
   }
   if (!freed.empty()) cache_->Retire(freed);
+}
+
+// Whoever is in a guard may look at it yet (V4).
+void VersionRegistry::RetireVersion(std::shared_ptr<const Version> version) {
+  retired_.push_back(Retired{guards_->Retire(), std::move(version)});
+  if (retired_.size() >= kRetiredVersions) DropRetired();
 }
 
 void VersionRegistry::ReleaseKeeper(Epoch epoch) {
@@ -131,6 +157,7 @@ void VersionRegistry::AdvanceLocked(Lsn lsn, Examined* examined) {
   const uint64_t waiting = reclaimer_.unexamined();
   while (!published_.empty() && published_.front().version->lsn <= lsn) {
     Published& next = published_.front();
+    CloseVisible();
     reclaimer_.AddDeaths(next.version->epoch, std::move(next.deaths));
     passed.push_back(std::exchange(visible_, std::move(next.version)));
     published_.pop_front();
@@ -138,10 +165,7 @@ void VersionRegistry::AdvanceLocked(Lsn lsn, Examined* examined) {
   if (passed.empty()) return;
   // Once, and to the last: one in between may be older than what was visible while it was hidden (V5).
   if (!hidden_) visible_raw_.store(visible_.get(), std::memory_order_release);
-  for (std::shared_ptr<const Version>& version : passed) {
-    retired_.push_back(Retired{guards_->Retire(), std::move(version)});
-  }
-  if (retired_.size() >= kRetiredVersions) DropRetired();
+  for (std::shared_ptr<const Version>& version : passed) RetireVersion(std::move(version));
   const uint64_t brought = reclaimer_.unexamined() - waiting;
   reclaimer_.Examine(kExaminePages + kExamineFactor * brought, &examined->freed, &examined->unread);
 }
@@ -156,6 +180,7 @@ void VersionRegistry::Hide() {
   KEEL_CHECK(!hidden_);
   hidden_ = true;
   visible_raw_.store(nullptr, std::memory_order_release);
+  CloseVisible();
 }
 
 void VersionRegistry::Reveal(std::shared_ptr<const Version> version, pager::DeadPages deaths) {
@@ -207,16 +232,16 @@ uint64_t VersionRegistry::Reclaim(uint64_t max_pages) {
   return remaining;
 }
 
-std::vector<VersionRegistry::SnapshotFigures> VersionRegistry::Snapshots(size_t most) const {
+std::vector<VersionRegistry::KeptVersion> VersionRegistry::KeptVersions(size_t most) const {
   absl::MutexLock lock(&mutex_);
-  std::vector<SnapshotFigures> figures;
-  for (const auto& [epoch, group] : snapshots_) {
-    if (figures.size() == most) break;
-    const pager::Reclaimer::Held held = reclaimer_.HeldBy(epoch);
-    figures.push_back(
-        {epoch, group.lsn, group.count, group.oldest, held.alone + held.shared, group.label});
+  std::vector<KeptVersion> versions;
+  for (const auto& [key, version] : kept_) {
+    if (versions.size() == most) break;
+    const pager::Reclaimer::Held held = reclaimer_.HeldBy(version->epoch);
+    versions.push_back(
+        {version->epoch, version->lsn, version->readers.count(), held.alone + held.shared});
   }
-  return figures;
+  return versions;
 }
 
 uint64_t VersionRegistry::ReturnedByCheckpoint(Epoch last) const {

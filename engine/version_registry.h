@@ -9,14 +9,15 @@
 //       and what the others tell of is older than that.
 //   V6  While it is hidden nobody comes to keep a version. So what the writer drops then belongs, at once, to those who
 //       keep one already, or to nobody.
+//   V7  Who comes to the visible version is counted there, and takes no lock (engine/version_readers.h). Before it is hidden,
+//       or a death behind it is queued, it is closed, and a keeper if somebody reads it. So the reclaimer's keepers are all
+//       that hold anything.
 
 #ifndef KEEL_ENGINE_VERSION_REGISTRY_H_
 #define KEEL_ENGINE_VERSION_REGISTRY_H_
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
-#include <absl/time/time.h>
-
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -24,8 +25,6 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,31 +37,36 @@ namespace keel::engine {
 
 class VersionRegistry;
 
-// Keeps a version's pages from reuse. Move-only; released on destruction, on any thread. Must not outlive the
+// Keeps a version, and its pages from reuse. Move-only; released on destruction, on any thread. Must not outlive the
 // registry.
 class VersionKeeper {
  public:
   VersionKeeper() = default;
-  VersionKeeper(VersionRegistry* registry, std::shared_ptr<const Version> version)
-      : registry_(registry), version_(std::move(version)) {}
+  // Takes over what has been counted (V7).
+  VersionKeeper(VersionRegistry* registry, const Version* version)
+      : registry_(registry), version_(version) {}
   VersionKeeper(VersionKeeper&& other) noexcept { *this = std::move(other); }
   VersionKeeper& operator=(VersionKeeper&& other) noexcept {
-    Release();
+    Leave();
     registry_ = std::exchange(other.registry_, nullptr);
-    version_ = std::move(other.version_);
+    version_ = std::exchange(other.version_, nullptr);
+    released_ = std::move(other.released_);
     return *this;
   }
-  ~VersionKeeper() { Release(); }
+  ~VersionKeeper() { Leave(); }
 
   // The pages are no longer kept; the version itself stays there as long as the keeper.
   void Release();
   explicit operator bool() const { return registry_ != nullptr; }
   const Version& operator*() const { return *version_; }
-  const Version* operator->() const { return version_.get(); }
+  const Version* operator->() const { return version_; }
 
  private:
+  void Leave();
+
   VersionRegistry* registry_ = nullptr;
-  std::shared_ptr<const Version> version_;
+  const Version* version_ = nullptr;
+  std::shared_ptr<const Version> released_;
 };
 
 // Thread-safe.
@@ -76,9 +80,9 @@ class VersionRegistry {
   const Version* visible() const { return visible_raw_.load(std::memory_order_acquire); }
   std::shared_ptr<const Version> Visible() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A snapshot of the visible version, shown in statistics with its age and label. Empty while it is hidden.
-  VersionKeeper KeepVisible(absl::Duration now, std::string_view label = {})
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The visible version, kept. Empty while it is hidden. Waits for nobody, but where another one is taking its place.
+  // REQUIRES: no guard.
+  VersionKeeper KeepVisible() ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Queues a version behind those published before. REQUIRES: the writer lock.
   void Publish(std::shared_ptr<const Version> version, pager::DeadPages deaths)
@@ -123,16 +127,14 @@ class VersionRegistry {
   // Examines up to `max_pages` queued deaths and frees what nobody holds. Returns how many remain.
   uint64_t Reclaim(uint64_t max_pages) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  struct SnapshotFigures {
+  struct KeptVersion {
     Epoch epoch;
     Lsn lsn;
-    uint64_t count = 0;
-    absl::Duration oldest;  // clock time at which the oldest was taken
+    uint64_t readers = 0;
     uint64_t pages_held = 0;
-    std::string label;
   };
-  // The oldest `most`.
-  std::vector<SnapshotFigures> Snapshots(size_t most = SIZE_MAX) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of those that are no longer visible and still read, the oldest `most`. What is visible holds no dead pages.
+  std::vector<KeptVersion> KeptVersions(size_t most) const ABSL_LOCKS_EXCLUDED(mutex_);
   // Dead pages that a snapshot of this epoch holds, those among them that others hold too.
   uint64_t PagesHeldBy(Epoch epoch) const ABSL_LOCKS_EXCLUDED(mutex_);
   uint64_t dead_pages_held() const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -150,12 +152,9 @@ class VersionRegistry {
     uint64_t stamp;
     std::shared_ptr<const Version> version;
   };
-  struct SnapshotGroup {
-    Lsn lsn;
-    uint64_t count = 0;
-    absl::Duration oldest;
-    std::string label;  // of the oldest that has one
-  };
+
+  // Two versions can have one epoch (Database::Impl::StopLogging). The pointer is only compared.
+  using KeptKey = std::pair<Epoch, const Version*>;
 
   // What a look at deaths has found; given back when the mutex is free again.
   struct Examined {
@@ -166,7 +165,9 @@ class VersionRegistry {
   bool Advance(Lsn lsn, bool durable) ABSL_LOCKS_EXCLUDED(mutex_);
   void AdvanceLocked(Lsn lsn, Examined* examined) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBack(const Examined& examined);
-  void ReleaseSnapshot(Epoch epoch) ABSL_LOCKS_EXCLUDED(mutex_);
+  void CloseVisible() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Settle(KeptKey key) ABSL_LOCKS_EXCLUDED(mutex_);
+  void RetireVersion(std::shared_ptr<const Version> version) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropRetired() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   pager::PageCache* cache_;
@@ -180,7 +181,8 @@ class VersionRegistry {
   std::deque<Published> published_ ABSL_GUARDED_BY(mutex_);
   std::deque<Retired> retired_ ABSL_GUARDED_BY(mutex_);
   pager::Reclaimer reclaimer_ ABSL_GUARDED_BY(mutex_);
-  std::map<Epoch, SnapshotGroup> snapshots_ ABSL_GUARDED_BY(mutex_);
+  std::map<KeptKey, std::shared_ptr<const Version>> kept_
+      ABSL_GUARDED_BY(mutex_);  // closed, and read
 };
 
 }  // namespace keel::engine

@@ -63,6 +63,8 @@ class PageHandle {
   std::atomic<uint32_t>* pins_ = nullptr;
 };
 
+class PageCache;
+
 // A page as its referrer expects it; compared on every step down, cached or not.
 struct PageWant {
   Reference reference;
@@ -90,9 +92,9 @@ class PageSource {
   // Reads raw pages (of a large value), unchecked, straight from the file. buffer.size() is a multiple
   // of the page size.
   virtual absl::Status ReadRaw(PageId first, std::span<std::byte> buffer) = 0;
-  // Where the page is if it is in memory, for prefetching alone: by the time that anybody looked, another
-  // one might be there. Null: not known.
-  virtual const std::byte* Whereabouts(PageId /*id*/) const { return nullptr; }
+  // The cache that the pages lie in, for who can do with what is in memory, within a guard. Null: pages are to be had by
+  // Pin alone.
+  virtual PageCache* cache() { return nullptr; }
   // Seed for the checksum of a raw page.
   virtual uint64_t RawSeed(PageId id) const = 0;
 };

@@ -81,17 +81,21 @@ PageCache::~PageCache() {
   }
 }
 
-PageHandle PageCache::PinLinked(PageId id) {
-  GuardDomain::Slot* const slot = guards_.ThisThread();
-  std::optional<ReadGuard> guard;
-  if (!slot->inside()) guard.emplace(guards_);
-  const std::byte* const bytes = table_.Find(id);
-  if (bytes == nullptr) return {};
-  // Whoever unlinked the page meanwhile waits for this guard before it looks at the pins.
-  Frame& frame = frames_.FrameOf(bytes);
+// Whoever has unlinked the page meanwhile waits for this guard before it looks at the pins.
+PageHandle PageCache::PinFound(const std::byte* page) {
+  const GuardDomain::Slot* const slot = guards_.ThisThread();
+  KEEL_DCHECK(slot->inside());
+  Frame& frame = frames_.FrameOf(page);
   frame.pins.fetch_add(1, std::memory_order_relaxed);
   hits_[slot->index % hits_.size()].hits.fetch_add(1, std::memory_order_relaxed);
-  return PageHandle(bytes, &frame.pins);
+  return PageHandle(page, &frame.pins);
+}
+
+PageHandle PageCache::PinLinked(PageId id) {
+  std::optional<ReadGuard> guard;
+  if (!guards_.ThisThread()->inside()) guard.emplace(guards_);
+  const std::byte* const bytes = table_.Find(id);
+  return bytes == nullptr ? PageHandle() : PinFound(bytes);
 }
 
 absl::StatusOr<PageHandle> PageCache::Pin(const PageWant& want) {

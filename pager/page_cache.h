@@ -110,6 +110,12 @@ class PageCache {
   // The page's bytes, or null if it is not in memory. REQUIRES: a guard; good until it is left.
   const std::byte* Find(PageId id) const { return table_.Find(id); }
 
+  GuardDomain& guards() { return guards_; }
+  // What Find has given, pinned. REQUIRES: the guard that it was found in.
+  PageHandle PinFound(const std::byte* page);
+  // Asks memory for what PinFound, or Pin, will change.
+  void FetchPin(const std::byte* page) const { __builtin_prefetch(&frames_.FrameOf(page).pins, 1); }
+
   // The changes made in place of a page that Find has given, where the writer counts them (WriteSession::Watched).
   const Sequence& ChangesOf(const std::byte* page) const { return frames_.FrameOf(page).changes; }
 

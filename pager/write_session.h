@@ -139,7 +139,7 @@ class WriteSession final : public PageSink {
   absl::Status ReadRaw(PageId first, std::span<std::byte> buffer) override {
     return cache_->ReadRaw(first, buffer);
   }
-  const std::byte* Whereabouts(PageId id) const override { return cache_->Whereabouts(id); }
+  PageCache* cache() override { return cache_; }
   uint64_t RawSeed(PageId id) const override { return cache_->RawSeed(id); }
 
   // PageSink

@@ -39,10 +39,8 @@ void PublishVersion(benchmark::State& state) {
   const std::shared_ptr<pager::GuardDomain> guards = pager::GuardDomain::Create();
   const std::unique_ptr<pager::PageCache> cache = Must(pager::PageCache::Create(
       &file, &clock, guards.get(), {.frames = size_t{4} * pager::kMinFrames}));
-  engine::Version version{.epoch = MakeEpoch(1, 1),
-                          .lsn = Lsn{1},
-                          .number = CommitNumber{1},
-                          .state = {.names = std::make_shared<engine::KeyspaceNames>()}};
+  engine::Version version(MakeEpoch(1, 1), Lsn{1}, CommitNumber{1},
+                          {.names = std::make_shared<engine::KeyspaceNames>()});
   engine::VersionRegistry registry(std::make_shared<engine::Version>(version), cache.get(),
                                    guards.get());
   std::vector<engine::VersionKeeper> others;
@@ -54,7 +52,7 @@ void PublishVersion(benchmark::State& state) {
     registry.AdvanceVisible(version.lsn);
   };
   for (int64_t n = 0; n < state.range(0); ++n) {
-    others.push_back(registry.KeepVisible(absl::ZeroDuration()));
+    others.push_back(registry.KeepVisible());
     publish();
   }
   for (auto _ : state) publish();

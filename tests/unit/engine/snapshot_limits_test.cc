@@ -98,6 +98,58 @@ TEST_F(SnapshotLimitsTest, TheirNumberIsBoundedWhateverTheirKind) {
   expect_refused(db_->GetSnapshot().status());
 }
 
+// Each thread has a list of its own (N3): who asks sees one, the oldest first; and any thread may let go.
+TEST_F(SnapshotLimitsTest, SnapshotsOfManyThreadsAreOneListTheOldestFirst) {
+  options_.snapshots.count_max = 20;
+  Open();
+  std::vector<Snapshot> snapshots;
+  for (int i = 0; i < 20; ++i) {
+    std::thread([&] { snapshots.push_back(db_->GetSnapshot(std::to_string(i))); }).join();
+    Wait(absl::Seconds(1));
+  }
+  const DatabaseStats stats = db_->Stats();
+  ASSERT_EQ(stats.snapshots.size(), DatabaseStats::kOldestShown);
+  for (size_t i = 0; i < stats.snapshots.size(); ++i) {
+    EXPECT_EQ(stats.snapshots[i].label, std::to_string(i));
+  }
+  EXPECT_THAT(std::string(MessageOf(db_->GetSnapshot().status())),
+              HasSubstr("the oldest is the snapshot \"0\""));
+  std::thread([&] { snapshots.erase(snapshots.begin(), snapshots.begin() + 5); }).join();
+  EXPECT_EQ(db_->Stats().snapshot_totals.open, 15U);
+  EXPECT_EQ(db_->Stats().snapshots.front().label, "5");
+  for (int i = 0; i < 5; ++i) snapshots.push_back(db_->GetSnapshot());
+  KEEL_EXPECT_OK(snapshots.back().status());
+  EXPECT_FALSE(db_->GetSnapshot().status().ok());
+}
+
+TEST_F(SnapshotLimitsTest, TheBoundHoldsAmongThreads) {
+  options_.snapshots.count_max = 3;
+  Open();
+  std::atomic<int> open = 0;
+  std::atomic<uint64_t> refused = 0;
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 4; ++n) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 2000; ++i) {
+        std::vector<Snapshot> mine;
+        mine.push_back(db_->GetSnapshot());
+        mine.push_back(db_->GetSnapshot());
+        for (const Snapshot& snapshot : mine) {
+          if (!snapshot.status().ok()) {
+            refused.fetch_add(1);
+          } else {
+            EXPECT_LE(open.fetch_add(1), 2);
+          }
+        }
+        for (const Snapshot& snapshot : mine) open.fetch_sub(snapshot.status().ok() ? 1 : 0);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(db_->Stats().snapshot_totals.refused, refused.load());
+  EXPECT_EQ(db_->Stats().snapshot_totals.open, 0U);
+}
+
 // At kReadCommitted every call reads a newer snapshot, in the place of the one before.
 TEST_F(SnapshotLimitsTest, ATransactionInsideTheBoundIsNeverRefused) {
   options_.snapshots.count_max = 1;

@@ -179,10 +179,10 @@ TEST(VersionRegistryTest, V6_NobodyComesToKeepAHiddenVersion) {
   engine::VersionRegistry registry(version, nullptr, guards.get());
   using Holder = pager::Reclaimer::Holder;
   EXPECT_DEATH(registry.HolderOf(MakeEpoch(1, 3)), "invariant violated");
-  const engine::VersionKeeper before = registry.KeepVisible({});
+  const engine::VersionKeeper before = registry.KeepVisible();
   EXPECT_TRUE(before);
   registry.Hide();
-  EXPECT_FALSE(registry.KeepVisible({}));
+  EXPECT_FALSE(registry.KeepVisible());
   EXPECT_DEATH(registry.KeepForCheckpoint(), "invariant violated");
   EXPECT_DEATH(registry.KeepUnpublished(MakeEpoch(1, 9)), "invariant violated");
   EXPECT_EQ(registry.HolderOf(MakeEpoch(1, 3)), Holder::kReader);
@@ -190,7 +190,7 @@ TEST(VersionRegistryTest, V6_NobodyComesToKeepAHiddenVersion) {
   registry.Reveal(std::make_shared<const engine::Version>(
                       engine::Version{MakeEpoch(1, 8), Lsn{8}, CommitNumber{8}, {}}),
                   {});
-  EXPECT_EQ(registry.KeepVisible({})->epoch, MakeEpoch(1, 8));
+  EXPECT_EQ(registry.KeepVisible()->epoch, MakeEpoch(1, 8));
 }
 
 // More leaves than may be of one epoch, so that pages are frozen, copied, freed and used again all the time.
