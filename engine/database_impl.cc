@@ -1,5 +1,7 @@
 #include "engine/database_impl.h"
 
+#include <absl/cleanup/cleanup.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -10,6 +12,8 @@
 #include "engine/access.h"
 #include "engine/exclusive_transaction.h"
 #include "engine/fork_guard.h"
+#include "engine/redo_read_ahead.h"
+#include "engine/redo_write_ahead.h"
 #include "recovery/record_table.h"
 
 namespace keel {
@@ -23,6 +27,12 @@ namespace {
 
 // Transactions repeated before a version of them is published: bounds what one epoch's pages pin down.
 constexpr uint64_t kRedoBatch = 50'000;
+// Of redo, pages of one epoch, which cannot be written before it is over.
+constexpr size_t kRedoMutablePages = 1024;
+// Operations of redo after which there may be something to write.
+constexpr size_t kRedoWriteEvery = 256;
+// Of the frames: leaves that are read ahead of a batch.
+constexpr size_t kRedoReadShare = 2;
 // A transaction's records are gathered in at most this part of the memory budget.
 constexpr size_t kMemoryShareOfTransaction = 16;
 // The sets of all optimistic transactions together, likewise.
@@ -73,7 +83,8 @@ Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> st
       health_(options.listener, options.read_only),
       health_watch_(&health_) {
   storage_->session->set_keepers([this] { return registry_.Keepers(); });
-  storage_->session->set_holder_of([this](Epoch birth) { return registry_.HolderOf(birth); });
+  // Nobody reads yet, but a batch of redo may be taken back.
+  storage_->session->set_holder_of([](Epoch) { return pager::Reclaimer::Holder::kUnread; });
   // Redo ends with free pages to spare, or with those that only deletes may use.
   applier_.set_space_for_puts(pager::SpaceUse::kDelete);
 }
@@ -97,9 +108,7 @@ absl::Status Database::Impl::ApplyTogether(std::span<const Operation> operations
   FinishRedo();
   // Then each transaction has to find the pages that the one before has given back.
   if (storage_->space->BelowReserve()) return absl::ResourceExhaustedError("short of space");
-  for (const Operation& operation : operations) {
-    absl::Status status = applier_.Apply(operation);
-    if (status.ok()) continue;
+  if (absl::Status status = ApplyInOrder(operations); !status.ok()) {
     RestoreWorking();
     return status;
   }
@@ -108,6 +117,28 @@ absl::Status Database::Impl::ApplyTogether(std::span<const Operation> operations
   redone_ = 1;
   ++redo_batches_;
   FinishRedo();
+  return absl::OkStatus();
+}
+
+// Leaves are read ahead of it, and what it has made is written behind it; the frames of what it takes the place of are
+// those of what it makes next. With kManual no threads are wanted, and everything happens in one order.
+absl::Status Database::Impl::ApplyInOrder(std::span<const Operation> operations) {
+  pager::WriteSession& session = *storage_->session;
+  engine::RedoReadAhead read_ahead(storage_->cache.get());
+  engine::RedoWriteAhead write_ahead(storage_->cache.get());
+  if (options_.background == keel::Background::kThreads) {
+    read_ahead.Start(operations, working_, storage_->cache->frames() / kRedoReadShare);
+    if (!options_.read_only) write_ahead.Start();
+  }
+  const pager::WriteSession::Superseding superseding(&session, true);
+  const size_t mutable_max = session.mutable_pages_max();
+  const absl::Cleanup restore = [&] { session.set_mutable_pages_max(mutable_max); };
+  session.set_mutable_pages_max(std::min(mutable_max, kRedoMutablePages));
+  size_t applied = 0;
+  for (const Operation& operation : operations) {
+    KEEL_RETURN_IF_ERROR(applier_.Apply(operation));
+    if (++applied % kRedoWriteEvery == 0) write_ahead.Wake();
+  }
   return absl::OkStatus();
 }
 
@@ -122,6 +153,7 @@ void Database::Impl::FinishRedo() {
 
 absl::Status Database::Impl::Start(std::unique_ptr<wal::LogWriter> log, RecoveryReport* report) {
   storage_->log = std::move(log);
+  storage_->session->set_holder_of([this](Epoch birth) { return registry_.HolderOf(birth); });
   applier_.set_space_for_puts(pager::SpaceUse::kOrdinary);
   transaction_log_ =
       std::make_unique<engine::TransactionLog>(storage_->log.get(), options_.checkpoint_log_bytes,

@@ -83,6 +83,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::Status Commit(CommitNumber number, Lsn end) override;
   absl::Status ApplyTogether(std::span<const recovery::Operation> operations, CommitNumber number,
                              Lsn end) override;
+  absl::Status ApplyInOrder(std::span<const recovery::Operation> operations);
   // That ApplyTogether has taken.
   uint64_t redo_batches() const { return redo_batches_; }
   // Ends redo: what was repeated is visible.

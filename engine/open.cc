@@ -13,7 +13,6 @@
 #include "btree/node_check.h"
 #include "engine/create.h"
 #include "engine/database_impl.h"
-#include "engine/redo_read_ahead.h"
 #include "engine/storage.h"
 #include "engine/validate_options.h"
 #include "io/open_file_system.h"
@@ -86,6 +85,7 @@ class Opener {
   absl::Status MakePager();
   absl::Status Analyze();
   absl::Status Redo();
+  void WriteSideBySide();
   absl::Status BeginLog();
   absl::Status MoreMemory(const absl::Status& status) const;
 
@@ -97,6 +97,7 @@ class Opener {
   bool reordered_ = false;
   // Until the database takes it; behind both stands what uses their file system.
   std::unique_ptr<Storage> storage_;
+  std::unique_ptr<io::IoQueue> write_queue_;
   std::shared_ptr<Database::Impl> database_;
   std::unique_ptr<wal::LogReader> log_;
   std::optional<recovery::Analysis> analysis_;
@@ -302,15 +303,11 @@ absl::Status Opener::Redo() {
   database_ = std::make_shared<Database::Impl>(options_, std::move(storage_), checkpoint,
                                                std::move(catalogue_pages_));
   Storage& storage = database_->storage();
+  WriteSideBySide();
   EventListener* listener = options_.listener;
   const auto progress = [&](uint64_t bytes) {
     if (listener != nullptr) listener->OnRecoveryProgress({bytes, analysis_->log_bytes});
   };
-  // With kManual no threads are wanted, and everything happens in one order.
-  RedoReadAhead read_ahead(storage.cache.get());
-  if (options_.background == keel::Background::kThreads && analysis_->transactions > 0) {
-    read_ahead.Start(*log_, checkpoint->state, FramesOf(options_) / 2);
-  }
   const absl::StatusOr<recovery::RedoResult> redone =
       recovery::Redo(*log_, *analysis_, *database_,
                      {.order = order_, .batch_bytes = options_.memory_bytes / kShares}, progress);
@@ -321,6 +318,17 @@ absl::Status Opener::Redo() {
   report_.operations_replayed = redone->operations;
   report_.redo_time = storage.clock().Now() - begin;
   return absl::OkStatus();
+}
+
+// Until the open ends: many pages are to be written, and nobody waits for the log meanwhile, whose flushes it would delay.
+void Opener::WriteSideBySide() {
+  if (options_.read_only || analysis_->transactions == 0) return;
+  Storage& storage = database_->storage();
+  absl::StatusOr<std::unique_ptr<io::IoQueue>> queue =
+      storage.file_system->NewQueue(pager::ReadQueues::kDepth);
+  if (!queue.ok()) return;
+  write_queue_ = *std::move(queue);
+  storage.cache->UseWriteQueue(write_queue_.get());
 }
 
 absl::Status Opener::BeginLog() {
@@ -361,6 +369,7 @@ absl::StatusOr<std::shared_ptr<Database::Impl>> Opener::Open() {
   KEEL_RETURN_IF_ERROR(Redo());
   if (!options_.read_only) {
     KEEL_RETURN_IF_ERROR(BeginLog());
+    database_->storage().cache->UseWriteQueue(nullptr);
   }
   database_->SetReport(report_);
   return std::move(database_);

@@ -1,14 +1,11 @@
 #include "engine/redo_read_ahead.h"
 
 #include <algorithm>
-#include <optional>
 #include <system_error>
 
 #include "base/aligned_buffer.h"
 #include "btree/node_view.h"
 #include "btree/path.h"
-#include "recovery/operations.h"
-#include "recovery/record_table.h"
 
 namespace keel::engine {
 
@@ -31,16 +28,52 @@ RedoReadAhead::~RedoReadAhead() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void RedoReadAhead::Start(wal::LogReader& log, const TreeState& checkpoint, size_t leaves_max) {
-  Leaves leaves;
-  Collect(log, checkpoint, leaves_max, &leaves);
-  if (leaves.size() < kLeavesMin) return;
-  for (const auto& [id, want] : leaves) wants_.push_back(want);
+void RedoReadAhead::Start(std::span<const recovery::Operation> operations, const TreeState& state,
+                          size_t leaves_max) {
+  for (auto rest = operations; !rest.empty();) {
+    const KeyspaceId keyspace = rest.front().keyspace;
+    const auto same = std::ranges::find_if(
+        rest, [keyspace](const recovery::Operation& one) { return one.keyspace != keyspace; });
+    const std::span of_keyspace = rest.first(static_cast<size_t>(same - rest.begin()));
+    rest = rest.subspan(of_keyspace.size());
+    const pager::TreeRoot root = state.roots.Get(keyspace);
+    if (root.empty() || !btree::CheckRoot(root).ok()) continue;
+    Note(of_keyspace, {root.reference, keyspace, root.level}, leaves_max);
+  }
+  if (wants_.size() < kLeavesMin) return;
   Divide();
   try {
     for (size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { ReadSome(); });
   } catch (const std::system_error&) {
     // The system gives no more threads: those that there are read, or redo alone (A1).
+  }
+}
+
+// Each child once, with those of the operations that go to it.
+void RedoReadAhead::Note(std::span<const recovery::Operation> operations,
+                         const pager::PageWant& want, size_t leaves_max) {
+  if (want.level == 0) {
+    wants_.push_back(want);
+    return;
+  }
+  const auto page = pages_.Pin(want);
+  if (!page.ok()) return;
+  const btree::NodeView node(page->bytes());
+  while (!operations.empty() && wants_.size() < leaves_max) {
+    const size_t slot = node.ChildFor(operations.front().key);
+    size_t count = operations.size();
+    if (slot + 1 < node.count()) {
+      const btree::KeyParts end = node.key(slot + 1);
+      const auto below = [&end](const recovery::Operation& one) {
+        return btree::CompareKeys({one.key, {}}, end) < 0;
+      };
+      count =
+          static_cast<size_t>(std::ranges::partition_point(operations, below) - operations.begin());
+    }
+    count = std::max<size_t>(count, 1);  // of a damaged node, whose keys are in no order (A1)
+    Note(operations.first(count),
+         {node.reference(slot), want.keyspace, static_cast<uint8_t>(want.level - 1)}, leaves_max);
+    operations = operations.subspan(count);
   }
 }
 
@@ -56,39 +89,6 @@ void RedoReadAhead::Divide() {
     }
     runs_.push_back(std::span(wants_).subspan(begin, end - begin));
   }
-}
-
-// Only records that hold whole operations: what a large transaction has streamed is too much to read ahead.
-void RedoReadAhead::Collect(wal::LogReader& log, const TreeState& checkpoint, size_t leaves_max,
-                            Leaves* leaves) {
-  if (!log.Rewind().ok()) return;
-  wal::LogRecord raw;
-  while (leaves->size() < leaves_max) {
-    const absl::StatusOr<bool> more = log.Next(&raw);
-    if (!more.ok() || !*more) return;
-    const std::optional<recovery::Record> record = recovery::DecodeRecord(raw.bytes);
-    if (!record || record->kind != recovery::RecordKind::kCommit) continue;
-    std::string_view rest = record->payload;
-    while (const std::optional<recovery::Operation> operation = recovery::DecodeOperation(&rest)) {
-      const bool one_key = operation->kind == recovery::OperationKind::kPut ||
-                           operation->kind == recovery::OperationKind::kDelete;
-      if (one_key) Note(checkpoint, operation->keyspace, operation->key, leaves);
-    }
-  }
-}
-
-void RedoReadAhead::Note(const TreeState& checkpoint, KeyspaceId keyspace, std::string_view key,
-                         Leaves* leaves) {
-  const pager::TreeRoot root = checkpoint.roots.Get(keyspace);
-  if (root.empty() || !btree::CheckRoot(root).ok()) return;
-  pager::Reference reference = root.reference;
-  for (uint8_t level = root.level; level > 0; --level) {
-    const auto page = btree::PinNode(pages_, keyspace, reference, level);
-    if (!page.ok()) return;
-    const btree::NodeView node(page->bytes());
-    reference = node.reference(node.ChildFor(key));
-  }
-  leaves->emplace(reference.id.value, pager::PageWant{reference, keyspace, 0});
 }
 
 void RedoReadAhead::ReadSome() {

@@ -1,13 +1,13 @@
 // Reads what redo is about to change, by several threads at once.
 //
 // Redo repeats operations one by one, and each key that it has not met before costs a read: one after the other they
-// take far longer than the device needs for them together. So the keys of the log are looked up in the checkpoint's
-// trees, of which only the internal pages are read for it, and the leaves found are read in the order of the file,
+// take far longer than the device needs for them together. So the keys of a batch are looked up in the trees that it
+// begins on, of which only the internal pages are read for it, and the leaves found are read in the order of the file,
 // while redo goes on. Those that lie near each other are read with one read, since each costs more than its few bytes.
 //
 //   A1  It is a guess, and nothing depends on it: what it cannot read, or does not find, redo meets itself.
-//   A2  No page of the checkpoint is used again before the open's own checkpoint, so that it may read them all along;
-//       it ends before that.
+//   A2  No page of the version that the batch begins on is used again before the batch has ended, so that it may read
+//       them all along; it ends before that.
 
 #ifndef KEEL_ENGINE_REDO_READ_AHEAD_H_
 #define KEEL_ENGINE_REDO_READ_AHEAD_H_
@@ -16,15 +16,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "base/types.h"
 #include "engine/storage.h"
 #include "engine/version.h"
-#include "wal/log_reader.h"
+#include "recovery/operations.h"
 
 namespace keel::engine {
 
@@ -36,17 +34,17 @@ class RedoReadAhead {
   RedoReadAhead(const RedoReadAhead&) = delete;
   RedoReadAhead& operator=(const RedoReadAhead&) = delete;
 
-  // Looks the log's keys up in `checkpoint`, and begins to read if there is enough to read, but no more than
-  // `leaves_max` leaves. Leaves `log` anywhere.
-  void Start(wal::LogReader& log, const TreeState& checkpoint, size_t leaves_max);
+  // Looks the keys of `operations`, which are sorted by keyspace and key, up in `state`, and begins to read if there is
+  // enough to read, but no more than `leaves_max` leaves.
+  void Start(std::span<const recovery::Operation> operations, const TreeState& state,
+             size_t leaves_max);
 
  private:
-  using Leaves = std::unordered_map<uint64_t, pager::PageWant>;  // by page id
-
-  void Collect(wal::LogReader& log, const TreeState& checkpoint, size_t leaves_max, Leaves* leaves);
+  // Notes the leaves below the node that `want` names, which all of `operations` go to.
+  void Note(std::span<const recovery::Operation> operations, const pager::PageWant& want,
+            size_t leaves_max);
   // Makes runs of what was found.
   void Divide();
-  void Note(const TreeState& checkpoint, KeyspaceId keyspace, std::string_view key, Leaves* leaves);
   void ReadSome();
 
   CachePages pages_;

@@ -196,6 +196,8 @@ class PageCache {
   // after `durable`, the epoch of the last durable checkpoint, stay in memory while any other can
   // be evicted, since their writes may be lost.
   void StopWriting(const absl::Status& reason, Epoch durable);
+  // PageWriter::UseQueue.
+  void UseWriteQueue(io::IoQueue* queue) { writer_.UseQueue(queue); }
   // Whether dirty pages exceed `share` (0..1) of the frames.
   bool DirtyAbove(double share) const;
   // Whether nearly every frame has a page: what is not in memory takes the place of something else.

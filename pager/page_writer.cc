@@ -22,7 +22,12 @@ constexpr uint64_t kNearLastPages = 256;
 
 PageWriter::PageWriter(io::File* file, io::Clock* clock, FramePool* frames, PageTable* table,
                        const Options& options)
-    : file_(*file), clock_(*clock), frames_(*frames), table_(*table), options_(options) {}
+    : file_(*file),
+      clock_(*clock),
+      frames_(*frames),
+      table_(*table),
+      options_(options),
+      queue_(options.queue) {}
 
 absl::StatusOr<size_t> PageWriter::WriteSome(size_t max_pages) {
   if (options_.read_only) return size_t{0};
@@ -50,6 +55,11 @@ absl::Status PageWriter::WriteThese(const PageSet& pages) {
     done += dealt;
   }
   return absl::OkStatus();
+}
+
+void PageWriter::UseQueue(io::IoQueue* queue) {
+  const absl::MutexLock lock(&mutex_);
+  queue_ = queue;
 }
 
 void PageWriter::Stop(const absl::Status& reason) {
@@ -160,7 +170,7 @@ std::vector<PageWriter::Run> PageWriter::Runs() const {
 
 absl::Status PageWriter::WriteStaged() {
   const std::vector<Run> runs = Runs();
-  if (options_.queue != nullptr && runs.size() > 1) WriteQueued(runs);
+  if (queue_ != nullptr && runs.size() > 1) WriteQueued(runs);
   absl::Status first_error;
   for (const Run& run : runs) {
     if (staged_[run.begin].written) continue;
@@ -183,14 +193,14 @@ void PageWriter::WriteQueued(std::span<const Run> runs) {
                         .tag = i});
   }
   std::vector<io::IoCompletion> completions;
-  absl::Status status = options_.queue->Submit(requests);
-  status.Update(options_.queue->Wait(options_.queue->pending(), &completions));
+  absl::Status status = queue_->Submit(requests);
+  status.Update(queue_->Wait(queue_->pending(), &completions));
   for (const io::IoCompletion& completion : completions) {
     const Run& run = runs[completion.tag];
     if (completion.status.ok()) MarkWritten(run.begin, run.end);
   }
   // The buffer cannot be used again while a lost request may still read it.
-  if (options_.queue->pending() > 0) stopped_ = status;
+  if (queue_->pending() > 0) stopped_ = status;
 }
 
 absl::Status PageWriter::WriteRun(const Run& run, int attempts) {

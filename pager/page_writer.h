@@ -34,7 +34,7 @@ class PageWriter {
   struct Options {
     DatabaseId database;
     bool read_only = false;
-    io::IoQueue* queue = nullptr;  // for many short runs; without it they are written one by one
+    io::IoQueue* queue = nullptr;  // UseQueue
   };
 
   PageWriter(io::File* file, io::Clock* clock, FramePool* frames, PageTable* table,
@@ -59,6 +59,9 @@ class PageWriter {
   absl::Status WriteThese(const PageSet& pages) ABSL_LOCKS_EXCLUDED(mutex_);
   // From now on nothing is written: Unavailable, with `reason`.
   void Stop(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mutex_);
+  // From now on many short runs go through this queue, side by side; null: they are written one by one. Waits for what is
+  // being written through the one before.
+  void UseQueue(io::IoQueue* queue) ABSL_LOCKS_EXCLUDED(mutex_);
 
   uint64_t pages_written() const { return written_.load(std::memory_order_relaxed); }
   uint64_t retries() const { return retries_.load(std::memory_order_relaxed); }
@@ -111,6 +114,7 @@ class PageWriter {
   std::atomic<uint64_t> retries_{0};
 
   absl::Mutex mutex_;
+  io::IoQueue* queue_ ABSL_GUARDED_BY(mutex_);
   absl::Status stopped_ ABSL_GUARDED_BY(mutex_);
   AlignedBuffer staging_ ABSL_GUARDED_BY(mutex_);  // made at the first write
   std::vector<Staged> staged_ ABSL_GUARDED_BY(mutex_);

@@ -77,6 +77,9 @@ class WriteSession final : public PageSink {
     return pages;
   }
 
+  // Pages of one epoch from which on the next one is begun.
+  void set_mutable_pages_max(size_t pages) { mutable_pages_max_ = pages; }
+  size_t mutable_pages_max() const { return mutable_pages_max_; }
   // The next Reserve will freeze what has been made so far.
   bool TooManyMutable() const { return cache_->mutable_pages() > mutable_pages_max_; }
 

@@ -1,12 +1,14 @@
 #include "recovery/redo.h"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <optional>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
+#include "base/codec.h"
 #include "base/status.h"
 #include "recovery/record_table.h"
 
@@ -39,24 +41,26 @@ class Batch {
       }
       operations_.push_back(*operation);
     }
+    // Operations once more, and their places, while they are sorted.
+    constexpr size_t kOperationBytes = 2 * sizeof(Operation) + sizeof(Place);
     bytes_ +=
-        payload.size() + sizeof(Transaction) + (operations_.size() - before) * sizeof(Operation);
+        payload.size() + sizeof(Transaction) + (operations_.size() - before) * kOperationBytes;
     return true;
   }
 
   // Of each key the last operation, in the order of keys. Forgets the order in the log.
   std::span<const Operation> Sort() {
-    const auto key_of = [](const Operation& operation) {
-      return std::tuple(operation.keyspace.value, operation.key);
-    };
-    std::ranges::stable_sort(operations_, {}, key_of);
-    size_t kept = 0;
-    for (size_t i = 0; i < operations_.size(); ++i) {
-      const bool last =
-          i + 1 == operations_.size() || key_of(operations_[i]) != key_of(operations_[i + 1]);
-      if (last) operations_[kept++] = operations_[i];
+    std::vector<Place> places;
+    places.reserve(operations_.size());
+    for (const Operation& operation : operations_) places.emplace_back(operation, places.size());
+    std::ranges::sort(places, [this](const Place& a, const Place& b) { return IsBefore(a, b); });
+    std::vector<Operation> sorted;
+    sorted.reserve(places.size());
+    for (size_t i = 0; i < places.size(); ++i) {
+      const bool last = i + 1 == places.size() || !SameKey(places[i], places[i + 1]);
+      if (last) sorted.push_back(operations_[places[i].at]);
     }
-    operations_.resize(kept);
+    operations_ = std::move(sorted);
     return operations_;
   }
 
@@ -71,6 +75,31 @@ class Batch {
   size_t bytes() const { return bytes_; }
 
  private:
+  // Of an operation what mostly tells its place in the order: its key lies anywhere in memory.
+  struct Place {
+    Place(const Operation& operation, size_t position)
+        : keyspace(operation.keyspace.value), at(static_cast<uint32_t>(position)) {
+      std::array<char, sizeof(head)> start{};
+      operation.key.copy(start.data(), start.size());
+      head = __builtin_bswap64(Load<uint64_t>(start.data()));
+    }
+
+    uint64_t head = 0;
+    uint32_t keyspace;
+    uint32_t at;  // in the log's order
+  };
+
+  bool IsBefore(const Place& a, const Place& b) const {
+    if (a.keyspace != b.keyspace) return a.keyspace < b.keyspace;
+    if (a.head != b.head) return a.head < b.head;
+    const int order = operations_[a.at].key.compare(operations_[b.at].key);
+    return order != 0 ? order < 0 : a.at < b.at;
+  }
+  bool SameKey(const Place& a, const Place& b) const {
+    return a.keyspace == b.keyspace && a.head == b.head &&
+           operations_[a.at].key == operations_[b.at].key;
+  }
+
   static bool OfOneKey(const Operation& operation) {
     return operation.kind == OperationKind::kPut || operation.kind == OperationKind::kDelete;
   }
