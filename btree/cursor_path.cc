@@ -152,11 +152,21 @@ absl::Status CursorPath::Move(bool forward) {
   return WithNodes(*pages_, keyspace_, [&](auto& nodes) { return GoAside(nodes, level, target); });
 }
 
-// Goes on from a node that the way led through before, its slot having changed.
+// A node that the way led through before.
+template <typename Nodes>
+absl::Status CursorPath::TakeAgain(Nodes& nodes, size_t level, const std::byte** page) {
+  const Step& step = steps_[level];
+  KEEL_RETURN_IF_ERROR(nodes.Take(step.reference, level, page));
+  if (NodeView(*page).count() == step.count) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kDataLoss, "page %d: %d children, where there were %d (Q1)",
+                    step.reference.id.value, NodeView(*page).count(), step.count);
+}
+
+// Goes on from such a node, the slot having changed.
 template <typename Nodes>
 absl::Status CursorPath::GoAside(Nodes& nodes, size_t level, const Target& target) {
   const std::byte* page = nullptr;
-  KEEL_RETURN_IF_ERROR(nodes.Take(steps_[level].reference, level, &page));
+  KEEL_RETURN_IF_ERROR(TakeAgain(nodes, level, &page));
   FencesAbove fences;
   const pager::Reference child = Follow(NodeView(page), level, target.forward, &fences);
   KEEL_RETURN_IF_ERROR(Widen(nodes, level + 1, &fences));
@@ -168,7 +178,7 @@ template <typename Nodes>
 absl::Status CursorPath::Widen(Nodes& nodes, size_t level, FencesAbove* fences) {
   for (; level < steps_.size() && !(fences->lower && fences->upper); ++level) {
     const std::byte* page = nullptr;
-    KEEL_RETURN_IF_ERROR(nodes.Take(steps_[level].reference, level, &page));
+    KEEL_RETURN_IF_ERROR(TakeAgain(nodes, level, &page));
     fences->Widen(NodeView(page), steps_[level].slot);
   }
   return absl::OkStatus();

@@ -76,6 +76,8 @@ class CursorPath {
   absl::Status GoDown(Nodes& nodes, size_t level, pager::Reference reference, FencesAbove fences,
                       const Target& target);
   template <typename Nodes>
+  absl::Status TakeAgain(Nodes& nodes, size_t level, const std::byte** page);
+  template <typename Nodes>
   absl::Status GoAside(Nodes& nodes, size_t level, const Target& target);
   template <typename Nodes>
   absl::Status Widen(Nodes& nodes, size_t level, FencesAbove* fences);

@@ -204,8 +204,9 @@ void Database::Impl::LookAtHealth() {
   figures.pinned_frames = cache.pinned_frames;
   if (const auto holder = BiggestHolder(); holder.has_value()) {
     figures.snapshot_bytes = holder->pages_held * storage_->cache->page_bytes();
+    figures.snapshot_epoch = holder->epoch;
     const auto oldest = open_snapshots_.OldestOf(holder->epoch);
-    figures.snapshot_age = oldest ? figures.now - oldest->taken : absl::ZeroDuration();
+    if (oldest) figures.snapshot_age = figures.now - oldest->taken;
     figures.snapshot = DescribeHolder();
   }
   health_watch_.Look(figures);

@@ -120,14 +120,15 @@ absl::Status Database::Impl::ApplyTogether(std::span<const Operation> operations
   return absl::OkStatus();
 }
 
-// Leaves are read ahead of it, and what it has made is written behind it; the frames of what it takes the place of are
+// In whatever order (of each key there is one operation). Leaves are read ahead of it, and what it has made is written behind it; the frames of what it takes the place of are
 // those of what it makes next. With kManual no threads are wanted, and everything happens in one order.
 absl::Status Database::Impl::ApplyInOrder(std::span<const Operation> operations) {
   pager::WriteSession& session = *storage_->session;
   engine::RedoReadAhead read_ahead(storage_->cache.get());
   engine::RedoWriteAhead write_ahead(storage_->cache.get());
+  std::vector<std::span<const Operation>> order = {operations};
   if (options_.background == keel::Background::kThreads) {
-    read_ahead.Start(operations, working_, storage_->cache->frames() / kRedoReadShare);
+    order = read_ahead.Start(operations, working_, storage_->cache->frames() / kRedoReadShare);
     if (!options_.read_only) write_ahead.Start();
   }
   const pager::WriteSession::Superseding superseding(&session, true);
@@ -135,9 +136,12 @@ absl::Status Database::Impl::ApplyInOrder(std::span<const Operation> operations)
   const absl::Cleanup restore = [&] { session.set_mutable_pages_max(mutable_max); };
   session.set_mutable_pages_max(std::min(mutable_max, kRedoMutablePages));
   size_t applied = 0;
-  for (const Operation& operation : operations) {
-    KEEL_RETURN_IF_ERROR(applier_.Apply(operation));
-    if (++applied % kRedoWriteEvery == 0) write_ahead.Wake();
+  for (const std::span<const Operation> some : order) {
+    for (const Operation& operation : some) KEEL_RETURN_IF_ERROR(applier_.Apply(operation));
+    applied += some.size();
+    if (applied < kRedoWriteEvery) continue;
+    applied = 0;
+    write_ahead.Wake();
   }
   return absl::OkStatus();
 }

@@ -53,8 +53,8 @@ absl::Status ExclusiveTransaction::Write(Keyspace keyspace, Operation operation)
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
   KEEL_RETURN_IF_ERROR(database_->Prepare(keyspace, &operation));
+  ++changes_;  // also where it fails: what cannot be logged may have been applied
   KEEL_RETURN_IF_ERROR(database_->ApplyAndLog(operation));
-  ++changes_;
   ++writes_;
   return absl::OkStatus();
 }
@@ -90,8 +90,8 @@ absl::Status ExclusiveTransaction::RollbackTo(Savepoint savepoint) {
   operation.savepoint = savepoint.id;
   KEEL_RETURN_IF_ERROR(database_->MakeLoggable(operation));
   KEEL_RETURN_IF_ERROR(log.Prepare(operation));
-  KEEL_RETURN_IF_ERROR(database_->applier().RollbackTo(savepoint.id));
   ++changes_;
+  KEEL_RETURN_IF_ERROR(database_->applier().RollbackTo(savepoint.id));
   const TransactionLog::Position position = found->position;
   savepoints_.erase(found + 1, savepoints_.end());
   if (log.TakeBackTo(position)) {

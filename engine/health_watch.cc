@@ -69,7 +69,12 @@ void HealthWatch::LookAtMemory(const HealthFigures& figures, Changes* changes) {
 
 void HealthWatch::LookAtSnapshots(const HealthFigures& figures, Changes* changes) {
   const uint64_t much = std::max<uint64_t>(figures.file_bytes / kSnapshotShare, 1);
-  const bool old = figures.snapshot_age >= kSnapshotAge;
+  if (figures.snapshot_epoch != holder_ || figures.snapshot_bytes == 0) {
+    holder_ = figures.snapshot_epoch;
+    holder_since_ = figures.now;
+  }
+  const absl::Duration seen = figures.now - holder_since_;
+  const bool old = std::max(figures.snapshot_age, seen) >= kSnapshotAge;
   Judge({Kind::kOldSnapshot, absl::StrFormat("space cannot be used again: %s", figures.snapshot)},
         {old && figures.snapshot_bytes >= much, !old || figures.snapshot_bytes < much / 2},
         figures.now, changes);

@@ -24,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "base/types.h"
 #include "engine/health.h"
 
 namespace keel::engine {
@@ -41,9 +42,10 @@ struct HealthFigures {
   uint64_t changed_frames = 0;
   uint64_t changed_frames_max = 0;
   uint64_t pinned_frames = 0;
-  uint64_t snapshot_bytes = 0;  // held by the snapshot that holds most
-  absl::Duration snapshot_age;
-  std::string snapshot;  // its description
+  uint64_t snapshot_bytes = 0;  // held by those who read the version that holds most
+  Epoch snapshot_epoch;         // that version's
+  absl::Duration snapshot_age;  // of the oldest snapshot among them; a call has none that is known
+  std::string snapshot;         // its description
 };
 
 // Thread-safe.
@@ -81,6 +83,8 @@ class HealthWatch {
 
   Health& health_;
   absl::Mutex mutex_;
+  Epoch holder_ ABSL_GUARDED_BY(mutex_);  // that held most at the last look
+  absl::Duration holder_since_ ABSL_GUARDED_BY(mutex_);
   std::map<HealthIssue::Kind, absl::Duration> since_ ABSL_GUARDED_BY(mutex_);  // seen first
 };
 

@@ -97,8 +97,8 @@ class Opener {
   bool reordered_ = false;
   // Until the database takes it; behind both stands what uses their file system.
   std::unique_ptr<Storage> storage_;
-  std::unique_ptr<io::IoQueue> write_queue_;
   std::shared_ptr<Database::Impl> database_;
+  std::unique_ptr<io::IoQueue> write_queue_;  // ends before the files and the buffer that it writes
   std::unique_ptr<wal::LogReader> log_;
   std::optional<recovery::Analysis> analysis_;
   pager::Catalogue catalogue_;

@@ -57,8 +57,14 @@ absl::Status OpenSnapshots::Add(SharedVersion& version, SnapshotKind kind, std::
 
 bool OpenSnapshots::CountIn(bool bounded) {
   if (count_max_ == 0) return true;
-  if (bounded_count_.fetch_add(1) < count_max_ || !bounded) return true;
-  bounded_count_.fetch_sub(1);
+  if (!bounded) {
+    bounded_count_.fetch_add(1);
+    return true;
+  }
+  // Who is refused is never counted, so that nobody is refused for it.
+  for (uint64_t open = bounded_count_.load(); open < count_max_;) {
+    if (bounded_count_.compare_exchange_weak(open, open + 1)) return true;
+  }
   refused_.fetch_add(1, std::memory_order_relaxed);
   return false;
 }

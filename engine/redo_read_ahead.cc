@@ -28,38 +28,45 @@ RedoReadAhead::~RedoReadAhead() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void RedoReadAhead::Start(std::span<const recovery::Operation> operations, const TreeState& state,
-                          size_t leaves_max) {
-  for (auto rest = operations; !rest.empty();) {
+std::vector<RedoReadAhead::Operations> RedoReadAhead::Start(Operations operations,
+                                                            const TreeState& state,
+                                                            size_t leaves_max) {
+  if (std::min(operations.size(), leaves_max) < kLeavesMin) return {operations};
+  for (Operations rest = operations; !rest.empty();) {
     const KeyspaceId keyspace = rest.front().keyspace;
     const auto same = std::ranges::find_if(
         rest, [keyspace](const recovery::Operation& one) { return one.keyspace != keyspace; });
-    const std::span of_keyspace = rest.first(static_cast<size_t>(same - rest.begin()));
+    const Operations of_keyspace = rest.first(static_cast<size_t>(same - rest.begin()));
     rest = rest.subspan(of_keyspace.size());
     const pager::TreeRoot root = state.roots.Get(keyspace);
-    if (root.empty() || !btree::CheckRoot(root).ok()) continue;
-    Note(of_keyspace, {root.reference, keyspace, root.level}, leaves_max);
+    if (root.empty() || !btree::CheckRoot(root).ok()) {
+      others_.push_back(of_keyspace);
+    } else {
+      Note(of_keyspace, {root.reference, keyspace, root.level}, leaves_max);
+    }
   }
-  if (wants_.size() < kLeavesMin) return;
+  if (leaves_.size() < kLeavesMin) return {operations};
   Divide();
+  std::vector<Operations> order;
+  for (const Leaf& leaf : leaves_) order.push_back(leaf.operations);
+  order.insert(order.end(), others_.begin(), others_.end());
   try {
     for (size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { ReadSome(); });
   } catch (const std::system_error&) {
     // The system gives no more threads: those that there are read, or redo alone (A1).
   }
+  return order;
 }
 
 // Each child once, with those of the operations that go to it.
-void RedoReadAhead::Note(std::span<const recovery::Operation> operations,
-                         const pager::PageWant& want, size_t leaves_max) {
+void RedoReadAhead::Note(Operations operations, const pager::PageWant& want, size_t leaves_max) {
   if (want.level == 0) {
-    wants_.push_back(want);
+    leaves_.push_back({want, operations});
     return;
   }
   const auto page = pages_.Pin(want);
-  if (!page.ok()) return;
-  const btree::NodeView node(page->bytes());
-  while (!operations.empty() && wants_.size() < leaves_max) {
+  while (page.ok() && !operations.empty() && leaves_.size() < leaves_max) {
+    const btree::NodeView node(page->bytes());
     const size_t slot = node.ChildFor(operations.front().key);
     size_t count = operations.size();
     if (slot + 1 < node.count()) {
@@ -67,19 +74,21 @@ void RedoReadAhead::Note(std::span<const recovery::Operation> operations,
       const auto below = [&end](const recovery::Operation& one) {
         return btree::CompareKeys({one.key, {}}, end) < 0;
       };
-      count =
-          static_cast<size_t>(std::ranges::partition_point(operations, below) - operations.begin());
+      // One by one: a leaf has a few of them.
+      count = static_cast<size_t>(std::ranges::find_if_not(operations, below) - operations.begin());
     }
     count = std::max<size_t>(count, 1);  // of a damaged node, whose keys are in no order (A1)
     Note(operations.first(count),
          {node.reference(slot), want.keyspace, static_cast<uint8_t>(want.level - 1)}, leaves_max);
     operations = operations.subspan(count);
   }
+  if (!operations.empty()) others_.push_back(operations);
 }
 
 void RedoReadAhead::Divide() {
   const auto id_of = [](const pager::PageWant& want) { return want.reference.id.value; };
-  std::ranges::sort(wants_, {}, id_of);
+  std::ranges::sort(leaves_, {}, [&](const Leaf& leaf) { return id_of(leaf.want); });
+  for (const Leaf& leaf : leaves_) wants_.push_back(leaf.want);
   run_pages_ = std::clamp<size_t>(cache_.frames() / kShareOfFrames / kThreads, 1, kRunPagesMax);
   for (size_t begin = 0, end = 0; begin < wants_.size(); begin = end) {
     const uint64_t first = id_of(wants_[begin]);

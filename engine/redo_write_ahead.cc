@@ -45,7 +45,7 @@ void RedoWriteAhead::WriteSome() {
   while (Await()) {
     const absl::StatusOr<size_t> written = cache_.WriteBack(kPagesAtATime);
     if (!written.ok()) return;
-    if (*written == kPagesAtATime) Wake();
+    if (*written > 0) Wake();
   }
 }
 

@@ -1,8 +1,8 @@
 // Writes the pages that redo has made while it makes more, so that the checkpoint behind it finds few left.
 //
-//   R1  Pages of an epoch that is over never change, and go to places that no durable version uses: they may be written at
-//       any time (R2, "steal"), and a crash meanwhile repeats the same work (R12).
-//   R2  What cannot be written stays as it is: the checkpoint tries again, and tells.
+//   A1  Pages of an epoch that is over never change, and go to places that no durable version uses: they may be written at
+//       any time (rules R1 and R2, "steal"), and a crash meanwhile repeats the same work (R12).
+//   A2  What cannot be written stays as it is: the checkpoint tries again, and tells. So the first error ends it.
 
 #ifndef KEEL_ENGINE_REDO_WRITE_AHEAD_H_
 #define KEEL_ENGINE_REDO_WRITE_AHEAD_H_

@@ -164,7 +164,7 @@ void VersionRegistry::AdvanceLocked(Lsn lsn, Examined* examined) {
   }
   if (passed.empty()) return;
   // Once, and to the last: one in between may be older than what was visible while it was hidden (V5).
-  if (!hidden_) visible_raw_.store(visible_.get(), std::memory_order_release);
+  if (!hidden_) visible_raw_.store(visible_.get(), std::memory_order_seq_cst);
   for (std::shared_ptr<const Version>& version : passed) RetireVersion(std::move(version));
   const uint64_t brought = reclaimer_.unexamined() - waiting;
   reclaimer_.Examine(kExaminePages + kExamineFactor * brought, &examined->freed, &examined->unread);
@@ -179,7 +179,7 @@ void VersionRegistry::Hide() {
   const io::LatchLock lock(&mutex_);
   KEEL_CHECK(!hidden_);
   hidden_ = true;
-  visible_raw_.store(nullptr, std::memory_order_release);
+  visible_raw_.store(nullptr, std::memory_order_seq_cst);
   CloseVisible();
 }
 

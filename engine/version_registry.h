@@ -77,7 +77,7 @@ class VersionRegistry {
                   pager::GuardDomain* guards);
 
   // The visible version; null while it is hidden. REQUIRES: a guard; good until it is left.
-  const Version* visible() const { return visible_raw_.load(std::memory_order_acquire); }
+  const Version* visible() const { return visible_raw_.load(std::memory_order_seq_cst); }
   std::shared_ptr<const Version> Visible() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // The visible version, kept. Empty while it is hidden. Waits for nobody, but where another one is taking its place.

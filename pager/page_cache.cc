@@ -173,11 +173,12 @@ size_t PageCache::dirty_max() const {
 
 absl::Status PageCache::LimitDirty(size_t count) {
   const size_t limit = dirty_max();
-  for (int round = 0; writer_.dirty() + count > limit; ++round) {
+  // Others may write meanwhile.
+  size_t before = writer_.dirty();
+  for (int round = 0; before + count > limit; ++round, before = writer_.dirty()) {
     if (options_.read_only || count > limit || round == kWriteRounds) return TooDirty(count);
     // More than is needed, so that the next calls find room, and long runs.
-    const size_t excess = writer_.dirty() + count - limit;
-    const size_t before = writer_.dirty();
+    const size_t excess = before + count - limit;
     const absl::StatusOr<size_t> written = writer_.WriteSome(excess + frames_.size() / 16);
     if (writer_.dirty() < before) continue;  // some were written, if not all
     if (!written.ok()) return CannotWrite(written.status());

@@ -118,7 +118,7 @@ class WriteSession final : public PageSink {
 
   // While it lives nobody comes to keep a published version, nor goes back to one. So pages that are dropped and that
   // nobody keeps are free at once; and of those that nobody reads the frames are given back soon
-  // (PageCache::Supersede).
+  // (PageCache::Supersede). Who may go back to one (redo) has holder_of say that nothing is free.
   class Superseding {
    public:
     // Does nothing unless that is so.

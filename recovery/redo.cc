@@ -17,6 +17,7 @@ namespace keel::recovery {
 namespace {
 
 constexpr uint64_t kProgressBytes = uint64_t{1} << 20;
+constexpr size_t kWorthSorting = 64;  // operations of a single transaction
 
 // Transactions to be repeated together (D1).
 class Batch {
@@ -52,7 +53,10 @@ class Batch {
   std::span<const Operation> Sort() {
     std::vector<Place> places;
     places.reserve(operations_.size());
-    for (const Operation& operation : operations_) places.emplace_back(operation, places.size());
+    const size_t shared = SharedPrefixBytes();
+    for (const Operation& operation : operations_) {
+      places.emplace_back(operation, shared, places.size());
+    }
     std::ranges::sort(places, [this](const Place& a, const Place& b) { return IsBefore(a, b); });
     std::vector<Operation> sorted;
     sorted.reserve(places.size());
@@ -77,17 +81,27 @@ class Batch {
  private:
   // Of an operation what mostly tells its place in the order: its key lies anywhere in memory.
   struct Place {
-    Place(const Operation& operation, size_t position)
+    Place(const Operation& operation, size_t skip, size_t position)
         : keyspace(operation.keyspace.value), at(static_cast<uint32_t>(position)) {
       std::array<char, sizeof(head)> start{};
-      operation.key.copy(start.data(), start.size());
+      operation.key.copy(start.data(), start.size(), skip);
       head = __builtin_bswap64(Load<uint64_t>(start.data()));
     }
 
-    uint64_t head = 0;
+    uint64_t head = 0;  // of the key, behind what all keys begin with
     uint32_t keyspace;
     uint32_t at;  // in the log's order
   };
+
+  size_t SharedPrefixBytes() const {
+    if (operations_.empty()) return 0;
+    std::string_view shared = operations_.front().key;
+    for (const Operation& operation : operations_) {
+      const auto differ = std::ranges::mismatch(shared, operation.key);
+      shared = shared.substr(0, static_cast<size_t>(differ.in1 - shared.begin()));
+    }
+    return shared.size();
+  }
 
   bool IsBefore(const Place& a, const Place& b) const {
     if (a.keyspace != b.keyspace) return a.keyspace < b.keyspace;
@@ -172,9 +186,9 @@ class Repeater {
   absl::Status RepeatTogether() {
     const auto& transactions = batch_.transactions();
     if (transactions.empty()) return absl::OkStatus();
-    // Alone it would not be faster.
-    if (transactions.size() == 1) return absl::CancelledError();
     const size_t operations = batch_.operations();
+    // Alone, a small one would not be faster.
+    if (transactions.size() == 1 && operations < kWorthSorting) return absl::CancelledError();
     KEEL_RETURN_IF_ERROR(
         target_.ApplyTogether(batch_.Sort(), transactions.back().number, transactions.back().end));
     ++result_.batches;

@@ -39,8 +39,8 @@ class RedoTarget {
   virtual absl::Status Apply(const Operation& operation) = 0;
   // Everything applied since the last Commit is one transaction; its record ends at `end`.
   virtual absl::Status Commit(CommitNumber number, Lsn end) = 0;
-  // What is left of several transactions, in the order of keys; the last one is `number` and ends at `end`. An error
-  // has changed nothing, and has them repeated one by one.
+  // What is left of several transactions, sorted by keyspace and key, of each key one operation; the last transaction is
+  // `number` and ends at `end`. An error has changed nothing, and has them repeated one by one.
   virtual absl::Status ApplyTogether(std::span<const Operation> /*operations*/,
                                      CommitNumber /*number*/, Lsn /*end*/) {
     return absl::UnimplementedError("only one by one");
