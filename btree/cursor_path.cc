@@ -1,6 +1,5 @@
 #include "btree/cursor_path.h"
 
-#include <array>
 #include <utility>
 
 #include "base/status.h"

@@ -172,6 +172,24 @@ TEST_F(HealthWatchTest, OldSnapshot) {
                 much / 2 - 1);
 }
 
+// A call that holds a version has no age that is known: it is as old as the looks that found it to hold most.
+TEST_F(HealthWatchTest, WhatHoldsMostGrowsOldAlsoWithoutAnAge) {
+  figures_.snapshot = "a call that reads the state of LSN 7";
+  figures_.snapshot_bytes = figures_.file_bytes;
+  figures_.snapshot_epoch = MakeEpoch(1, 7);
+  watch_.Look(figures_);
+  figures_.now += absl::Minutes(1) - absl::Seconds(1);
+  watch_.Look(figures_);
+  EXPECT_FALSE(health_.Has(Kind::kOldSnapshot));
+  figures_.snapshot_epoch = MakeEpoch(1, 9);  // another one
+  figures_.now += absl::Seconds(2);
+  watch_.Look(figures_);
+  EXPECT_FALSE(health_.Has(Kind::kOldSnapshot));
+  figures_.now += absl::Minutes(1);
+  watch_.Look(figures_);
+  EXPECT_TRUE(health_.Has(Kind::kOldSnapshot));
+}
+
 TEST_F(HealthWatchTest, AFullDiskEndsWhenWritesAreTakenOrThereIsRoom) {
   for (const bool taken : {true, false}) {
     health_.Raise(Kind::kDiskFull, "full");
