@@ -120,8 +120,9 @@ absl::Status Database::Impl::ApplyTogether(std::span<const Operation> operations
   return absl::OkStatus();
 }
 
-// In whatever order (of each key there is one operation). Leaves are read ahead of it, and what it has made is written behind it; the frames of what it takes the place of are
-// those of what it makes next. With kManual no threads are wanted, and everything happens in one order.
+// In whatever order, since of each key there is one operation. Leaves are read ahead of it, and what it has made is
+// written behind it; the frames of what it takes the place of are those of what it makes next. With kManual no threads
+// are wanted, and everything happens in the order of keys.
 absl::Status Database::Impl::ApplyInOrder(std::span<const Operation> operations) {
   pager::WriteSession& session = *storage_->session;
   engine::RedoReadAhead read_ahead(storage_->cache.get());

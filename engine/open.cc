@@ -320,7 +320,8 @@ absl::Status Opener::Redo() {
   return absl::OkStatus();
 }
 
-// Until the open ends: many pages are to be written, and nobody waits for the log meanwhile, whose flushes it would delay.
+// Until the open ends: many pages are to be written, and nobody waits meanwhile for the log, whose flushes it would
+// delay.
 void Opener::WriteSideBySide() {
   if (options_.read_only || analysis_->transactions == 0) return;
   Storage& storage = database_->storage();
