@@ -101,7 +101,7 @@ class Database::Impl final : public std::enable_shared_from_this<Database::Impl>
   absl::StatusOr<PinnedValue> GetAt(const engine::TreeState& state, pager::PageSource& pages,
                                     Keyspace keyspace, std::string_view key);
   // Pages that were not in memory a moment ago: PageCache::PinTogether, as long as the database is open.
-  void PinTogether(std::span<const pager::PageWant> wants, pager::PageCache::TakePage take);
+  void PinTogether(pager::PageCache::MoreWants more, pager::PageCache::TakePage take);
   absl::StatusOr<uint64_t> CountAt(const engine::TreeState& state, pager::PageSource& pages,
                                    Keyspace keyspace, const KeyRange& range);
   // The value in a slot, pinned or copied; a large one is read.

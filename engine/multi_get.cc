@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -10,6 +11,13 @@
 #include "pager/guard.h"
 
 namespace keel::engine {
+namespace {
+
+// Groups of keys that are looked up while pages are read: others may wait for those pages, so that takes a tenth of a
+// millisecond, not as long as there are keys.
+constexpr size_t kGroupsTogether = 16;
+
+}  // namespace
 
 std::vector<absl::StatusOr<PinnedValue>> MultiGet::Run() {
   const absl::StatusOr<KeyspaceId> id = database_.Resolve(state_, keyspace_);
@@ -34,7 +42,7 @@ void MultiGet::LookUpFrom(KeyspaceId id) {
   root_ = state_.roots.Get(id);
   std::vector<size_t> all(keys_.size());
   std::iota(all.begin(), all.end(), size_t{0});
-  LookUpAll(all);
+  unseen_ = all;
   LoadMissing();
 }
 
@@ -57,7 +65,12 @@ void MultiGet::LookUp(std::span<const size_t> numbers) {
     for (size_t n = 0; n < numbers.size(); ++n) Take(numbers[n], look.result(n));
   }
   for (auto& [number, found] : pinned_) {
-    answers_[number] = database_.Materialize(database_.pages(), std::move(found.leaf), found.value);
+    if (found.value.large) {
+      long_way_.push_back(number);  // it is read, which others' pages must not wait for
+    } else {
+      answers_[number] =
+          database_.Materialize(database_.pages(), std::move(found.leaf), found.value);
+    }
   }
   pinned_.clear();
 }
@@ -81,59 +94,93 @@ void MultiGet::Take(size_t number, const btree::LookupResult& found) {
   }
 }
 
+bool MultiGet::LookUpMore() {
+  while (waiting_.empty() && LookUpGroup()) {
+  }
+  return !waiting_.empty();
+}
+
+bool MultiGet::LookUpGroup() {
+  if (unseen_.empty()) return false;
+  const size_t count = std::min(unseen_.size(), btree::kLookupsTogether);
+  LookUp(unseen_.first(count));
+  unseen_ = unseen_.subspan(count);
+  WaitForMissing();
+  return true;
+}
+
+void MultiGet::WaitForMissing() {
+  waiting_ = std::exchange(missing_, {});
+  std::ranges::sort(waiting_, std::greater{},
+                    [](const MissingPage& one) { return one.page.reference.id; });
+}
+
 // Every pass takes each key a level down at least, unless what it needs has gone again meanwhile: then memory is short,
 // and the rest goes one by one.
 void MultiGet::LoadMissing() {
-  for (size_t passes = root_.level + size_t{2}; passes > 0 && !missing_.empty(); --passes) {
-    std::vector<Missing> missing = std::exchange(missing_, {});
-    std::ranges::sort(missing, {}, [](const Missing& one) { return one.page.reference.id; });
-    for (std::span<const Missing> rest = missing; !rest.empty();) {
-      rest = rest.subspan(LoadSome(rest));
+  for (size_t passes = root_.level + size_t{2}; passes > 0 && LookUpMore(); --passes) {
+    do {
+      LoadSome();
       if (nothing_came_ && !answers_wanted_) return;
-    }
+    } while (LookUpMore());
+    WaitForMissing();
   }
-  for (const Missing& one : missing_) long_way_.push_back(one.key);
-  missing_.clear();
+  GiveUp();
 }
 
-size_t MultiGet::LoadSome(std::span<const Missing> missing) {
-  const size_t most = database_.storage().cache->PinnedTogetherMax();
-  std::vector<pager::PageWant> wants;
-  std::vector<size_t> page_of;  // by key: its place among the wants
-  for (const Missing& one : missing) {
-    if (wants.empty() || one.page.reference.id != wants.back().reference.id) {
-      if (wants.size() == most) break;
-      wants.push_back(one.page);
-    }
-    page_of.push_back(wants.size() - 1);
-  }
+void MultiGet::GiveUp() {
+  for (const MissingPage& one : waiting_) long_way_.push_back(one.key);
+  waiting_.clear();
+  long_way_.insert(long_way_.end(), unseen_.begin(), unseen_.end());
+  unseen_ = {};
+}
+
+void MultiGet::LoadSome() {
+  MissingPages pages(database_.storage().cache->PinnedTogetherMax());
   // Inner pages stay pinned, so that they are still there when their keys are looked up.
   std::vector<pager::PageHandle> inner;
-  std::vector<bool> answered(wants.size());
+  std::vector<bool> answered;
   std::vector<size_t> again;
-  database_.PinTogether(wants, [&](size_t at, pager::PageHandle page) {
-    const auto& [reference, keyspace, level] = wants[at];
+  const auto take = [&](size_t at, pager::PageHandle page) {
+    const auto& [reference, keyspace, level] = pages.page(at);
     // Somebody may have read what another reference means by this page; Get's long way tells.
     if (!btree::IsWanted(page.header(), reference.id, reference.birth, keyspace, level)) return;
+    answered.resize(pages.size());
     answered[at] = true;
-    // The keys of a page lie side by side.
-    const auto first = std::ranges::lower_bound(page_of, at);
-    for (auto n = first; n != page_of.end() && *n == at; ++n) {
-      const size_t number = missing[static_cast<size_t>(n - page_of.begin())].key;
-      if (level > 0) {
-        again.push_back(number);
+    pages.ForKeys(at, [&](size_t key) {
+      if (pages.page(at).level > 0) {
+        again.push_back(key);
       } else if (answers_wanted_) {
-        LookInLeaf(number, page);
+        LookInLeaf(key, page);
       }
-    }
+    });
     if (level > 0) inner.push_back(std::move(page));
-  });
-  nothing_came_ = std::ranges::find(answered, true) == answered.end();
-  for (size_t n = 0; n < page_of.size(); ++n) {
-    if (!answered[page_of[n]]) long_way_.push_back(missing[n].key);
+  };
+  size_t groups = kGroupsTogether;
+  database_.PinTogether([&] { return MorePages(&pages, &groups); }, take);
+  nothing_came_ = answered.empty();
+  if (pages.size() == 0) return GiveUp();  // the database is closed
+  answered.resize(pages.size());
+  for (size_t at = 0; at < pages.size(); ++at) {
+    if (!answered[at]) pages.ForKeys(at, [this](size_t key) { long_way_.push_back(key); });
   }
   LookUpAll(again);
-  return page_of.size();
+}
+
+// One group's at a time: the next ones are looked up while these are read.
+std::span<const pager::PageWant> MultiGet::MorePages(MissingPages* pages, size_t* groups) {
+  const size_t first = pages->size();
+  while (pages->size() == first) {
+    if (waiting_.empty()) {
+      if (*groups == 0 || !LookUpGroup()) break;
+      --*groups;
+    }
+    for (size_t count = 0; !waiting_.empty() && count < btree::kLookupsTogether; ++count) {
+      if (!pages->Add(waiting_.back())) return pages->From(first);
+      waiting_.pop_back();
+    }
+  }
+  return pages->From(first);
 }
 
 void MultiGet::LookInLeaf(size_t number, const pager::PageHandle& leaf) {

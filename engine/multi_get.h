@@ -1,10 +1,10 @@
 // MultiGet: many keys of one version.
 //
 // What is in memory is looked up side by side (btree/lookup.h), each group of keys in one guard. What is not is read
-// side by side, each page once, in the order of their places in the file; a leaf is looked into as soon as it is there,
-// while others are still read, and keys that waited for an inner page are looked up again, since there may be more to
-// read below. Whatever else can happen to a key (a large value, damage, no memory) is left to Get's long way, which
-// gives each its own answer.
+// side by side, each page once: that of one group while the next ones are looked up, so that the device has something
+// to do from the first miss on. When all are under way a leaf is looked into as soon as it is there, and keys that
+// waited for an inner page are looked up again, since there may be more to read below. Whatever else can happen to a
+// key (a large value, damage, no memory) is left to Get's long way, which gives each its own answer.
 //
 // ReadPages goes the same way for the pages alone.
 
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "engine/database_impl.h"
+#include "engine/missing_pages.h"
 #include "engine/version.h"
 #include "pager/page_access.h"
 
@@ -39,11 +40,6 @@ class MultiGet {
   void ReadPages();
 
  private:
-  // A key that waits for a page.
-  struct Missing {
-    size_t key;
-    pager::PageWant page;
-  };
   struct Pinned {
     size_t key;
     btree::Found found;
@@ -54,10 +50,20 @@ class MultiGet {
   void LookUp(std::span<const size_t> numbers);
   void LookUpAll(std::span<const size_t> numbers);
   void Take(size_t number, const btree::LookupResult& found);
+  // Looks up those that have not been, until one has to wait for a page. Whether any does.
+  bool LookUpMore();
+  // The next few of them, none of which waits yet. False: all have been.
+  bool LookUpGroup();
+  // Those that have been found missing are to be read next.
+  void WaitForMissing();
   // Reads what is missing, level by level.
   void LoadMissing();
-  // The first of `missing`, sorted by page, up to so many pages; returns how many keys that were.
-  size_t LoadSome(std::span<const Missing> missing);
+  // As many of the pages that are waited for, and of those found missing meanwhile, as may be pinned together.
+  void LoadSome();
+  // Some more of them, added to `pages`; as many `groups` are looked up for them. Empty: that was all for now.
+  std::span<const pager::PageWant> MorePages(MissingPages* pages, size_t* groups);
+  // Leaves all that is not answered yet to the long way.
+  void GiveUp();
   // Answers the key from its leaf, which has just been read.
   void LookInLeaf(size_t number, const pager::PageHandle& leaf);
 
@@ -72,8 +78,10 @@ class MultiGet {
   KeyspaceId id_;
   pager::TreeRoot root_;
   std::vector<absl::StatusOr<PinnedValue>> answers_;
-  std::vector<Pinned> pinned_;  // of the group at hand
-  std::vector<Missing> missing_;
+  std::vector<Pinned> pinned_;        // of the group at hand
+  std::span<const size_t> unseen_;    // keys that have not been looked up yet
+  std::vector<MissingPage> missing_;  // by lookups since WaitForMissing
+  std::vector<MissingPage> waiting_;  // to be read; the first in the file last
   std::vector<size_t> long_way_;
 };
 

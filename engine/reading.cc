@@ -197,10 +197,10 @@ absl::StatusOr<PinnedValue> Database::Impl::Materialize(pager::PageSource& pages
   return value;
 }
 
-void Database::Impl::PinTogether(std::span<const pager::PageWant> wants,
+void Database::Impl::PinTogether(pager::PageCache::MoreWants more,
                                  pager::PageCache::TakePage take) {
   const Call call(this);
-  if (call.status().ok()) storage_->cache->PinTogether(wants, take);
+  if (call.status().ok()) storage_->cache->PinTogether(more, take);
 }
 
 absl::StatusOr<uint64_t> Database::Impl::CountAt(const TreeState& state, pager::PageSource& pages,

@@ -29,9 +29,11 @@ unsigned TransferLength(size_t length) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Ring>> Ring::Make(unsigned entries) {
-  // No flags: single-issuer rings could not pass from thread to thread.
   std::unique_ptr<Ring> ring(new Ring);
-  const int result = io_uring_queue_init(entries, &ring->ring_, 0);
+  // No interrupt for a thread that is busy while its requests end: it looks when it waits for them. Kernels before 5.19
+  // do not know that. (Not single-issuer rings: those could not pass from thread to thread.)
+  int result = io_uring_queue_init(entries, &ring->ring_, IORING_SETUP_COOP_TASKRUN);
+  if (result == -EINVAL) result = io_uring_queue_init(entries, &ring->ring_, 0);
   if (result == 0) return ring;
   ring->ring_.ring_fd = -1;
   return SetupError(-result);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/status.h"
+#include "pager/page_format.h"
 
 namespace keel::pager {
 namespace {
@@ -45,6 +46,11 @@ absl::StatusOr<Frame*> Evictor::Take() {
   return Exhausted();
 }
 
+Frame* Evictor::TryTake() {
+  Frame* const frame = frames_.Take();
+  return frame != nullptr || !Stock(1) ? frame : frames_.Take();
+}
+
 bool Evictor::AllPinned() {
   for (size_t i = 0; i < frames_.size(); ++i) {
     if (frames_[i].pins.load(std::memory_order_relaxed) == 0) return false;
@@ -68,32 +74,41 @@ size_t Evictor::FreeBatch() {
   if (limbo_.AwaitsGuards()) guards_.Refresh();
   if (const size_t freed = limbo_.Reclaim(); freed > 0) return freed;
   const uint64_t spared = spared_.load(std::memory_order_relaxed);
-  Unlinked unlinked = UnlinkBatch(spared);
-  if (unlinked.empty() && spared != UINT64_MAX) unlinked = UnlinkBatch(UINT64_MAX);
+  Unlinked unlinked = UnlinkBatch(spared, InnerNodes::kStayLonger);
+  if (unlinked.empty()) unlinked = UnlinkBatch(spared, InnerNodes::kAsLeaves);
+  if (unlinked.empty() && spared != UINT64_MAX) {
+    unlinked = UnlinkBatch(UINT64_MAX, InnerNodes::kAsLeaves);
+  }
   evictions_.fetch_add(unlinked.frames.size(), std::memory_order_relaxed);
   const uint64_t stamp = limbo_.AddAndClose(std::move(unlinked));
   if (!AwaitGuards(stamp)) return 0;
   return limbo_.Reclaim();
 }
 
-Unlinked Evictor::UnlinkBatch(uint64_t spared) {
+Unlinked Evictor::UnlinkBatch(uint64_t spared, InnerNodes inner) {
   Unlinked unlinked;
   for (size_t visits = 2 * frames_.size(); visits > 0; --visits) {
     if (unlinked.frames.size() == batch_) break;
     Frame& frame = frames_[hand_];
-    hand_ = hand_ + 1 == frames_.size() ? 0 : hand_ + 1;
+    const bool leaf_only = inner == InnerNodes::kStayLonger && !InnerTurn(hand_);
+    if (++hand_ == frames_.size()) {
+      hand_ = 0;
+      ++turn_;
+    }
     if (!frame.Is(Frame::kLinked) || frame.birth.load(std::memory_order_relaxed) > spared) continue;
-    TryUnlink(frame, &unlinked);
+    TryUnlink(frame, leaf_only, &unlinked);
   }
   return unlinked;
 }
 
-void Evictor::TryUnlink(Frame& frame, Unlinked* unlinked) {
+void Evictor::TryUnlink(Frame& frame, bool leaf_only, Unlinked* unlinked) {
   const PageId id = frame.id();
   PageTable::Shard& shard = table_.ShardOf(id);
   const absl::MutexLock lock(&shard.mutex);
   if (frame.id() != id || !frame.Is(Frame::kLinked)) return;
   if (frame.pins.load(std::memory_order_relaxed) != 0) return;
+  // Its mark stays too: what touches it in between counts.
+  if (leaf_only && HeaderOf(frames_.BytesOf(frame).data()).level > 0) return;
   if (table_.TakeReferenced(shard, id)) return;
   Unlink(shard, frame, unlinked);
 }

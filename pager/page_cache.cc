@@ -113,18 +113,33 @@ size_t PageCache::PinnedTogetherMax() const {
   return std::clamp<size_t>(frames_.size() / 8, 1, ReadQueues::kDepth);
 }
 
-void PageCache::PinTogether(std::span<const PageWant> wants, TakePage take) {
+void PageCache::PinTogether(MoreWants more, TakePage take) {
   KEEL_DCHECK(!guards_.ThisThread()->inside());
-  KEEL_DCHECK(wants.size() <= PinnedTogetherMax());
-  std::unique_ptr<io::IoQueue> queue = wants.size() > 1 ? read_queues_.Borrow() : nullptr;
-  if (queue != nullptr) {
-    misses_.fetch_add(wants.size(), std::memory_order_relaxed);
-    loader_.LoadTogether(wants, queue, take);
-    read_queues_.GiveBack(std::move(queue));
-    return;
+  // One alone is not worth a queue.
+  std::vector<PageWant> begin;
+  for (std::span<const PageWant> wants = more(); !wants.empty(); wants = more()) {
+    begin.insert(begin.end(), wants.begin(), wants.end());
+    if (begin.size() > 1) break;
   }
-  for (size_t i = 0; i < wants.size(); ++i) {
-    if (absl::StatusOr<PageHandle> page = Pin(wants[i]); page.ok()) take(i, *std::move(page));
+  std::unique_ptr<io::IoQueue> queue = begin.size() > 1 ? read_queues_.Borrow() : nullptr;
+  if (queue == nullptr) return PinOneByOne(std::move(begin), more, take);
+  bool begun = false;
+  const auto next = [&] {
+    const std::span<const PageWant> wants = std::exchange(begun, true) ? more() : begin;
+    misses_.fetch_add(wants.size(), std::memory_order_relaxed);
+    return wants;
+  };
+  loader_.LoadTogether(next, queue, take);
+  read_queues_.GiveBack(std::move(queue));
+}
+
+void PageCache::PinOneByOne(std::vector<PageWant> all, MoreWants more, TakePage take) {
+  for (std::span<const PageWant> wants = more(); !wants.empty(); wants = more()) {
+    all.insert(all.end(), wants.begin(), wants.end());
+  }
+  KEEL_DCHECK(all.size() <= PinnedTogetherMax());
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (absl::StatusOr<PageHandle> page = Pin(all[i]); page.ok()) take(i, *std::move(page));
   }
 }
 

@@ -127,11 +127,12 @@ class PageCache {
   // version in use.
   absl::StatusOr<PageHandle> Pin(const PageWant& want);
   // Several, as many at a time as PinnedTogetherMax: those to be read are read side by side where there is a queue
-  // for it. Each is given to `take`, once, as soon as it is there; not those that this did not get, for whatever
-  // reason: Pin tells. A page that was read counts as used once it is asked for again. REQUIRES: as Pin; no id twice;
-  // `take` waits for nobody.
+  // for it, the first ones while `more` finds out the next. Each is given to `take`, once, when all are known and it is
+  // there; not those that this did not get, for whatever reason: Pin tells. A page that was read counts as used once it
+  // is asked for again. REQUIRES: as Pin; no id twice; `more` and `take` wait for nobody.
   using TakePage = PageLoader::TakePage;
-  void PinTogether(std::span<const PageWant> wants, TakePage take);
+  using MoreWants = PageLoader::MoreWants;
+  void PinTogether(MoreWants more, TakePage take);
   // Reads ahead (page_loader.h).
   void LoadRun(std::span<const PageWant> wants, std::span<std::byte> buffer) {
     loader_.LoadRun(wants, buffer);
@@ -227,6 +228,7 @@ class PageCache {
             Memory memory);
 
   PageHandle PinLinked(PageId id);
+  void PinOneByOne(std::vector<PageWant> all, MoreWants more, TakePage take);
   absl::Status LimitDirty(size_t count);
   absl::Status CannotWrite(const absl::Status& why) const;
   absl::Status TooDirty(size_t count) const;

@@ -157,10 +157,9 @@ void PageLoader::NoteRead(const PageWant& want, Frame* frame) {
 
 // --- several ---
 
-void PageLoader::LoadTogether(std::span<const PageWant> wants, std::unique_ptr<io::IoQueue>& queue,
-                              TakePage take) {
-  Batch batch = BeginTogether(wants);
-  absl::Status status = SubmitAll(batch.mine, *queue);
+void PageLoader::LoadTogether(MoreWants more, std::unique_ptr<io::IoQueue>& queue, TakePage take) {
+  Batch batch;
+  absl::Status status = BeginAll(more, *queue, &batch);
   for (auto& [at, page] : batch.resident) take(at, std::move(page));
   if (status.ok()) status = ReapAll(batch.mine, *queue, take);
   // The frames cannot be used while a lost request may still write to them: the queue's end waits for it.
@@ -173,7 +172,8 @@ void PageLoader::LoadTogether(std::span<const PageWant> wants, std::unique_ptr<i
 }
 
 void PageLoader::LoadRun(std::span<const PageWant> wants, std::span<std::byte> buffer) {
-  Batch batch = BeginTogether(wants);
+  Batch batch;
+  BeginSome(wants, &batch);
   if (!batch.mine.empty()) ReadRun(batch.mine, buffer);
 }
 
@@ -210,45 +210,59 @@ void PageLoader::EndOne(Mine& one, const absl::Status& read, TakePage take) {
   if (page.ok()) take(one.at, *std::move(page));
 }
 
-PageLoader::Batch PageLoader::BeginTogether(std::span<const PageWant> wants) {
-  Batch batch;
-  // Before any load is begun: whoever waits for a load does not wait for frames.
-  std::vector<Frame*> frames = TakeFrames(wants.size());
-  for (size_t at = 0; at < wants.size() && !frames.empty(); ++at) {
-    const PageId id = wants[at].reference.id;
+absl::Status PageLoader::BeginAll(MoreWants more, io::IoQueue& queue, Batch* batch) {
+  absl::Status status;
+  for (std::span<const PageWant> wants = more(); !wants.empty(); wants = more()) {
+    const size_t first = batch->mine.size();
+    BeginSome(wants, batch);
+    if (status.ok()) status = Submit(batch->mine, first, queue);
+  }
+  return status;
+}
+
+void PageLoader::BeginSome(std::span<const PageWant> wants, Batch* batch) {
+  std::vector<Frame*> frames = TakeFrames(wants.size(), batch);
+  for (size_t i = 0; i < wants.size() && !frames.empty(); ++i) {
+    const PageId id = wants[i].reference.id;
     if (id.value >= PageTable::kPages) continue;
     PageTable::Shard& shard = table_.ShardOf(id);
     const absl::MutexLock lock(&shard.mutex);
     if (const std::byte* bytes = table_.Lookup(shard, id); bytes != nullptr) {
       Frame& linked = frames_.FrameOf(bytes);
       linked.pins.fetch_add(1, std::memory_order_relaxed);
-      batch.resident.emplace_back(at, TakePin(linked));
+      batch->resident.emplace_back(batch->wants + i, TakePin(linked));
     } else if (auto [load, is_new] = shard.loads.try_emplace(id.value); is_new) {
-      load->second = std::make_shared<PageLoad>(wants[at]);
-      batch.mine.push_back({at, load->second, frames.back()});
+      load->second = std::make_shared<PageLoad>(wants[i]);
+      batch->mine.push_back({batch->wants + i, load->second, frames.back()});
       frames.pop_back();
     }
   }
+  batch->wants += wants.size();
   frames_.Free(frames);
-  return batch;
 }
 
-std::vector<Frame*> PageLoader::TakeFrames(size_t most) {
+// Before anything is begun or pinned, since whoever waits for that must not wait for frames too; after that, what is to
+// be had at once. Once there are none it does not ask again.
+std::vector<Frame*> PageLoader::TakeFrames(size_t most, Batch* batch) {
+  const bool begun = batch->wants > 0;
   std::vector<Frame*> frames;
-  while (frames.size() < most) {
-    const absl::StatusOr<Frame*> frame = evictor_.Take();
-    if (!frame.ok()) break;
-    frames.push_back(*frame);
+  while (frames.size() < most && !batch->no_frames) {
+    Frame* const frame = begun ? evictor_.TryTake() : evictor_.Take().value_or(nullptr);
+    if (frame == nullptr) {
+      batch->no_frames = true;
+    } else {
+      frames.push_back(frame);
+    }
   }
   return frames;
 }
 
 // In portions: the kernel hands requests to the device when it has taken all of a call's, and to take one costs it some
 // microseconds. Meanwhile the device would have nothing to do.
-absl::Status PageLoader::SubmitAll(std::span<const Mine> mine, io::IoQueue& queue) {
+absl::Status PageLoader::Submit(std::span<const Mine> mine, size_t first, io::IoQueue& queue) {
   std::vector<io::IoRequest> requests;
   requests.reserve(kSubmittedTogether);
-  for (size_t i = 0; i < mine.size(); ++i) {
+  for (size_t i = first; i < mine.size(); ++i) {
     const std::span<std::byte> bytes = frames_.BytesOf(*mine[i].frame);
     requests.push_back({.file = &file_,
                         .offset = mine[i].load->want.reference.id.value * options_.page_bytes,

@@ -68,11 +68,13 @@ class PageLoader {
 
   // What is done with a page that was wanted, as soon as it is there: `at` among the wants.
   using TakePage = absl::FunctionRef<void(size_t at, PageHandle page)>;
-  // Several at a time, read side by side; each is given to `take`, pinned, while others are still read. Not those that
-  // could not be read, or that somebody else is reading: Load tells. A queue that failed is destroyed. REQUIRES: no
-  // guard; no id twice; `take` waits for nobody.
-  void LoadTogether(std::span<const PageWant> wants, std::unique_ptr<io::IoQueue>& queue,
-                    TakePage take);
+  // More pages that are wanted, counted on from those before; none: that was all. They may go when it is asked again.
+  using MoreWants = absl::FunctionRef<std::span<const PageWant>()>;
+  // Several, read side by side: those that `more` gave first are being read while it finds out the next ones. Then each
+  // is given to `take`, pinned, while others are still read. Not those that could not be read, or that somebody else is
+  // reading: Load tells. A queue that failed is destroyed. REQUIRES: no guard; no id twice; `more` and `take` wait for
+  // nobody.
+  void LoadTogether(MoreWants more, std::unique_ptr<io::IoQueue>& queue, TakePage take);
 
   // Reads those that are missing, all with one read into `buffer`, and keeps none pinned. What cannot be had so is left
   // to Load. REQUIRES: ascending ids that lie within as many pages as the buffer holds; no guard.
@@ -104,13 +106,19 @@ class PageLoader {
   };
   // Of a batch: what is there already, and what is to be read.
   struct Batch {
+    size_t wants = 0;
+    bool no_frames = false;
     std::vector<std::pair<size_t, PageHandle>> resident;
     std::vector<Mine> mine;
   };
-  std::vector<Frame*> TakeFrames(size_t most);
+  // Fewer where there are no more.
+  std::vector<Frame*> TakeFrames(size_t most, Batch* batch);
   // Pins what is there by now, begins the loads of what nobody reads; as many as there are frames for.
-  Batch BeginTogether(std::span<const PageWant> wants);
-  absl::Status SubmitAll(std::span<const Mine> mine, io::IoQueue& queue);
+  void BeginSome(std::span<const PageWant> wants, Batch* batch);
+  // Begins all that is wanted, and hands it to the queue while that is well.
+  absl::Status BeginAll(MoreWants more, io::IoQueue& queue, Batch* batch);
+  // Those from `first` on.
+  absl::Status Submit(std::span<const Mine> mine, size_t first, io::IoQueue& queue);
   // Ends those that the queue reads well.
   absl::Status ReapAll(std::span<Mine> mine, io::IoQueue& queue, TakePage take);
   void ReadRun(std::span<Mine> mine, std::span<std::byte> buffer);

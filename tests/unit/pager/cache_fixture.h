@@ -64,6 +64,12 @@ inline PageWant WantPage(PageId id, Epoch birth) {
   return {.reference = {.id = id, .birth = birth}, .keyspace = kTestKeyspace, .level = 0};
 }
 
+inline PageWant WantInner(PageId id, Epoch birth) {
+  PageWant want = WantPage(id, birth);
+  want.level = 1;
+  return want;
+}
+
 class PageCacheTest : public ::testing::Test {
  protected:
   static constexpr uint32_t kPageBytes = kTestPageBytes;
@@ -93,6 +99,13 @@ class PageCacheTest : public ::testing::Test {
     const std::span<std::byte> page = OnDisk(id);
     FillTestPage(page, id, birth);
     SealPage(page, kTestDatabase);
+  }
+  // Has the page on disk be an inner node.
+  void MakeInner(PageId id) {
+    PageHeader& header = HeaderOf(OnDisk(id).data());
+    header.kind = static_cast<uint8_t>(PageKind::kInternal);
+    header.level = 1;
+    SealPage(OnDisk(id), kTestDatabase);
   }
   std::span<std::byte> OnDisk(PageId id) {
     return file_.bytes().subspan(id.value * kPageBytes, kPageBytes);

@@ -42,6 +42,39 @@ TEST_F(PageCacheTest, C1FramesAreBoundedByTheBudget) {
   EXPECT_LE(resident + stats.free_frames, kFrames);
 }
 
+// Each leaf is read once in many turns of the hand, as of a database larger than the memory.
+TEST_F(PageCacheTest, InnerNodesOutliveLeaves) {
+  constexpr PageId kLeaf{300};
+  constexpr PageId kInner{301};
+  uint64_t next = 1000;
+  const auto load_leaves = [&](size_t turns) {
+    for (const uint64_t end = next + turns * kFrames; next < end; ++next) {
+      PutOnDisk(PageId{next}, kOld);
+      PinGood(PageId{next}, kOld);
+    }
+  };
+  PutOnDisk(kLeaf, kOld);
+  PutOnDisk(kInner, kOld);
+  MakeInner(kInner);
+  PinGood(kLeaf, kOld);
+  EXPECT_EQ(cache_->Pin(WantInner(kInner, kOld)).status(), absl::OkStatus());
+  EXPECT_TRUE(IsResident(kLeaf) && IsResident(kInner));  // which touches them
+  load_leaves(4);
+  EXPECT_FALSE(IsResident(kLeaf));
+  EXPECT_TRUE(IsResident(kInner));
+  load_leaves(12);
+  EXPECT_FALSE(IsResident(kInner)) << "nobody has come by";
+}
+
+TEST_F(PageCacheTest, InnerNodesGoWhereThereIsNothingElse) {
+  for (uint64_t id = 1; id < 4 * kFrames; ++id) {
+    PutOnDisk(PageId{id}, kOld);
+    MakeInner(PageId{id});
+    ASSERT_EQ(cache_->Pin(WantInner(PageId{id}, kOld)).status(), absl::OkStatus());
+    EXPECT_TRUE(IsResident(PageId{id}));
+  }
+}
+
 TEST_F(PageCacheTest, C2FindTellsOnlyWhatIsInMemory) {
   PutOnDisk(kPage, kOld);
   EXPECT_FALSE(IsResident(kPage));

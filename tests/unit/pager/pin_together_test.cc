@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <initializer_list>
 #include <latch>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -81,11 +84,21 @@ class PinTogetherTest : public PageCacheTest {
     for (const uint64_t id : ids) wants.push_back(WantPage(PageId{id}, kBirth));
     return wants;
   }
-  // Which of the wants were got; those must be right.
-  std::vector<bool> Got(const std::vector<PageWant>& wants) {
+  // Which of the wants were got; those must be right. They are given `portion` at a time, after a look at each.
+  std::vector<bool> Got(
+      const std::vector<PageWant>& wants, size_t portion = 64,
+      const std::function<void(size_t first)>& before = [](size_t) {}) {
     std::vector<bool> got;
     std::vector<PageHandle> pages(wants.size());
-    cache_->PinTogether(wants, [&](size_t at, PageHandle page) {
+    size_t given = 0;
+    const auto more = [&] {
+      before(given);
+      const size_t first = given;
+      given = std::min(given + portion, wants.size());
+      return std::span(wants).subspan(first, given - first);
+    };
+    cache_->PinTogether(more, [&](size_t at, PageHandle page) {
+      EXPECT_EQ(given, wants.size()) << "before all are known";
       ASSERT_LT(at, wants.size());
       ASSERT_FALSE(pages[at]) << "given twice";
       ASSERT_TRUE(page);
@@ -114,6 +127,22 @@ TEST_F(PinTogetherTest, ReadsWhatIsMissingOnce) {
   EXPECT_EQ(script_.made, 1) << "a queue is used again";
   EXPECT_EQ(cache_->stats().pages_read, 4U);
   EXPECT_EQ(cache_->stats().free_frames, kFrames - 4);
+}
+
+TEST_F(PinTogetherTest, FirstPagesAreReadWhileTheNextAreFound) {
+  PinGood(PageId{304}, kBirth);
+  const auto before = [this](size_t first) {
+    EXPECT_EQ(script_.submitted, first < 4 ? first : first - 1);
+  };
+  EXPECT_EQ(Got(Wants({301, 302, 303, 304, 305, 306, 307}), 2, before), std::vector<bool>(7, true));
+  EXPECT_EQ(script_.submitted, 6U);
+}
+
+TEST_F(PinTogetherTest, OneAloneIsNotWorthAQueue) {
+  EXPECT_EQ(Got(Wants({301})), std::vector<bool>(1, true));
+  EXPECT_EQ(script_.made, 0);
+  EXPECT_EQ(Got(Wants({303, 304}), 1), std::vector<bool>(2, true));
+  EXPECT_EQ(script_.submitted, 2U);
 }
 
 TEST_F(PinTogetherTest, C7DamageIsItsPagesAlone) {
@@ -152,7 +181,7 @@ TEST_F(PinTogetherTest, WithoutAQueueOneByOne) {
   Open({.make_read_queue = [](size_t) { return absl::UnavailableError("no rings here"); }});
   EXPECT_EQ(Got(Wants({301, 302})), std::vector<bool>(2, true));
   Open();
-  EXPECT_EQ(Got(Wants({301, 302})), std::vector<bool>(2, true));
+  EXPECT_EQ(Got(Wants({301, 302, 303}), 1), std::vector<bool>(3, true));
   EXPECT_EQ(script_.submitted, 0U);
 }
 
@@ -167,24 +196,59 @@ TEST_F(PinTogetherTest, WithoutFramesNothing) {
   EXPECT_EQ(Got(Wants({301, 302, 303})), std::vector<bool>(3, true));
 }
 
+// Others may wait for the first ones, so nobody's pins are waited for behind them.
+TEST_F(PinTogetherTest, FramesForTheNextAreNotWaitedFor) {
+  PageHandle free = *cache_->Pin(WantPage(PageId{301}, kBirth));
+  std::vector<PageHandle> pinned;
+  for (uint64_t id = 400; id < 400 + kFrames - 2; ++id) {
+    PutOnDisk(PageId{id}, kBirth);
+    pinned.push_back(*cache_->Pin(WantPage(PageId{id}, kBirth)));
+  }
+  free = {};  // two frames: one that nobody pins, one that is free
+  const absl::Duration begin = clock_.Now();
+  EXPECT_EQ(Got(Wants({302, 303, 304, 305}), 2), std::vector<bool>({true, true, false, false}));
+  EXPECT_EQ(clock_.Now(), begin);
+}
+
+// Holds up the first read of the file, which another thread makes.
+class AnothersReadTest : public PinTogetherTest {
+ protected:
+  AnothersReadTest() {
+    file_.set_read_hook([this](uint64_t, auto) {
+      if (first_.exchange(false)) {
+        reading_.count_down();
+        go_on_.wait();
+      }
+      return absl::OkStatus();
+    });
+    other_ = std::thread([this] { PinGood(PageId{303}, kBirth); });
+    reading_.wait();
+  }
+  ~AnothersReadTest() override { other_.join(); }
+
+  std::latch reading_{1};
+  std::latch go_on_{1};
+  std::atomic<bool> first_ = true;
+  std::thread other_;
+};
+
 // Somebody else's read is not waited for while others wait for ours.
-TEST_F(PinTogetherTest, LeavesAnothersReadAlone) {
-  std::latch reading(1);
-  std::latch go_on(1);
-  std::atomic<bool> first = true;
-  file_.set_read_hook([&](uint64_t, auto) {
-    if (first.exchange(false)) {
-      reading.count_down();
-      go_on.wait();
-    }
-    return absl::OkStatus();
-  });
-  std::thread other([&] { PinGood(PageId{303}, kBirth); });
-  reading.wait();
+TEST_F(AnothersReadTest, IsLeftAloneByThoseWhoReadMore) {
   EXPECT_EQ(Got(Wants({301, 303, 304})), std::vector<bool>({true, false, true}));
-  go_on.count_down();
-  other.join();
+  go_on_.count_down();
+  EXPECT_EQ(cache_->Pin(WantPage(PageId{303}, kBirth)).status(), absl::OkStatus());
   EXPECT_EQ(Got(Wants({301, 303, 304})), std::vector<bool>(3, true));
+}
+
+TEST_F(AnothersReadTest, IsWaitedForByWhoWantsThatPageAlone) {
+  const uint64_t misses = cache_->stats().misses;
+  std::thread release([&] {
+    while (cache_->stats().misses == misses) std::this_thread::yield();
+    go_on_.count_down();
+  });
+  EXPECT_EQ(Got(Wants({303})), std::vector<bool>(1, true));
+  release.join();
+  EXPECT_EQ(cache_->stats().pages_read, 1U);
 }
 
 TEST_F(PinTogetherTest, ManyThreadsReadEachPageOnce) {
