@@ -24,6 +24,9 @@ namespace {
 // What a process needs besides its store's memory: its program, stacks, the driver's own.
 constexpr uint64_t kLimitHeadroom = uint64_t{32} << 20;
 constexpr double kPatienceSeconds = 1800;
+// What was removed and copied before a measurement keeps the device busy behind its back, and reads wait for it: so it
+// rests twice as long as it is measured, up to this.
+constexpr absl::Duration kDeviceRestMax = absl::Seconds(5);
 
 bool Matches(const std::vector<std::string>& patterns, const std::string& name) {
   return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
@@ -32,18 +35,19 @@ bool Matches(const std::vector<std::string>& patterns, const std::string& name) 
 }
 
 // Keeps those that a pattern names; an error for a pattern that names none.
-template <typename T, typename NameOf>
-absl::Status Keep(const std::vector<std::string>& patterns, const char* what, NameOf name_of,
+template <typename T, typename IsNamed>
+absl::Status Keep(const std::vector<std::string>& patterns, const char* what, IsNamed is_named,
                   std::vector<T>* all) {
   for (const std::string& pattern : patterns) {
-    const bool known = std::any_of(all->begin(), all->end(),
-                                   [&](const T& one) { return Matches({pattern}, name_of(one)); });
+    const bool known = std::any_of(all->begin(), all->end(), [&](const T& one) {
+      return is_named(std::vector<std::string>{pattern}, one);
+    });
     if (!known) {
       return MakeStatus(absl::StatusCode::kInvalidArgument, "no %s matches %s", what, pattern);
     }
   }
   if (!patterns.empty()) {
-    std::erase_if(*all, [&](const T& one) { return !Matches(patterns, name_of(one)); });
+    std::erase_if(*all, [&](const T& one) { return !is_named(patterns, one); });
   }
   return absl::OkStatus();
 }
@@ -76,10 +80,14 @@ absl::StatusOr<Campaign> Campaign::Plan(const RunOptions& options, const std::st
   }
   std::vector<StoreKind> kinds = StoreKinds();
   for (StoreKind& floor : FloorKinds()) kinds.push_back(std::move(floor));
-  KEEL_RETURN_IF_ERROR(Keep(
-      options.workloads, "workload", [](const Step& step) { return step.workload.name; }, &steps));
-  KEEL_RETURN_IF_ERROR(Keep(
-      options.stores, "store", [](const StoreKind& kind) { return kind.name; }, &kinds));
+  const auto is_step = [](const std::vector<std::string>& patterns, const Step& step) {
+    return Matches(patterns, step.workload.name) || Matches(patterns, Describe(step.workload));
+  };
+  const auto is_kind = [](const std::vector<std::string>& patterns, const StoreKind& kind) {
+    return Matches(patterns, kind.name);
+  };
+  KEEL_RETURN_IF_ERROR(Keep(options.workloads, "workload", is_step, &steps));
+  KEEL_RETURN_IF_ERROR(Keep(options.stores, "store", is_kind, &kinds));
   return Campaign(options, commit, std::move(kinds), std::move(steps));
 }
 
@@ -156,6 +164,10 @@ Outcome Campaign::RunInFolder(const Step& step, const StoreKind& kind, uint64_t 
   std::filesystem::remove_all(copy, ignored);
   const absl::StatusOr<std::filesystem::path> place = data_sets_.Provide(kind, step.workload, copy);
   if (!place.ok()) return {.failure = place.status().ToString()};
+  if (step.workload.small_memory) {
+    sync();
+    absl::SleepFor(std::min(kDeviceRestMax, absl::Seconds(2 * options_.seconds)));
+  }
   Task task{.options = options_,
             .workload = step.number,
             .store = kind.name,

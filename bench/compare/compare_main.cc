@@ -40,7 +40,8 @@ void AddOptions(CLI::App& app, Arguments* arguments) {
   app.add_option("--runs", options.runs, "Of each workload on each store")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1000}));
   app.add_option("--seed", options.seed, "Of all that is random");
-  app.add_option("--workloads", options.workloads, "Only these; names or patterns like ycsb_*")
+  app.add_option("--workloads", options.workloads,
+                 "Only these; names or patterns like ycsb_*, or \"sustained *durability=synced*\"")
       ->delimiter(',');
   app.add_option("--stores", options.stores, "Only these; names or patterns")->delimiter(',');
   app.add_option("--directory", options.directory, "Where the stores are made, and removed again")
