@@ -65,12 +65,7 @@ void MultiGet::LookUp(std::span<const size_t> numbers) {
     for (size_t n = 0; n < numbers.size(); ++n) Take(numbers[n], look.result(n));
   }
   for (auto& [number, found] : pinned_) {
-    if (found.value.large) {
-      long_way_.push_back(number);  // it is read, which others' pages must not wait for
-    } else {
-      answers_[number] =
-          database_.Materialize(database_.pages(), std::move(found.leaf), found.value);
-    }
+    answers_[number] = database_.Materialize(database_.pages(), std::move(found.leaf), found.value);
   }
   pinned_.clear();
 }
