@@ -7,18 +7,19 @@ namespace keel::engine {
 CommitQueue::Turn CommitQueue::Enter(Member* member, absl::Duration deadline) {
   {
     absl::MutexLock lock(&mutex_);
+    parking_.Assign(&member->place_, /*row=*/groups_);
     line_.push_back(member);
     if (line_.size() == 1) LetNextLead();
   }
   if (!AwaitUntil(member, deadline)) {
     absl::MutexLock lock(&mutex_);
     if (member->state_ == Member::State::kWaiting) {
-      line_.remove(member);
+      std::erase(line_, member);
       return Turn::kTimedOut;
     }
   }
   // Once it is taken its outcome is being decided, and is waited for.
-  member->parker_.Wait();
+  parking_.Wait(&member->place_);
   return member->state_ == Member::State::kLeading ? Turn::kLead : Turn::kAnswered;
 }
 
@@ -26,30 +27,29 @@ CommitQueue::Turn CommitQueue::Enter(Member* member, absl::Duration deadline) {
 bool CommitQueue::AwaitUntil(Member* member, absl::Duration deadline) {
   if (deadline == absl::InfiniteDuration()) return true;
   for (absl::Duration now = clock_->Now(); now < deadline; now = clock_->Now()) {
-    if (member->parker_.WaitFor(deadline - now)) return true;
+    if (parking_.WaitFor(&member->place_, deadline - now)) return true;
   }
-  return member->parker_.woken();
+  return member->place_.woken();
 }
 
 CommitQueue::Group CommitQueue::TakeGroup(Member* leader) {
   absl::MutexLock lock(&mutex_);
   KEEL_CHECK(!line_.empty() && line_.front() == leader);
-  line_.pop_front();
   Group group{leader};
   size_t bytes = leader->bytes();
-  for (auto at = line_.begin();
-       at != line_.end() && group.size() < kMembersMax && bytes < group_bytes_max_;) {
-    Member* const member = *at;
-    const bool fits = bytes + member->bytes() <= group_bytes_max_;
-    if (!fits || member->durability() != leader->durability()) {
-      ++at;
+  auto stays = line_.begin();
+  for (Member* const member : line_) {
+    if (member == leader) continue;
+    const bool room = group.size() < kMembersMax && bytes + member->bytes() <= group_bytes_max_;
+    if (!room || member->durability() != leader->durability()) {
+      *stays++ = member;
       continue;
     }
     bytes += member->bytes();
     member->state_ = Member::State::kTaken;
     group.push_back(member);
-    at = line_.erase(at);
   }
+  line_.erase(stays, line_.end());
   ++groups_;
   members_ += group.size();
   LetNextLead();
@@ -59,21 +59,21 @@ CommitQueue::Group CommitQueue::TakeGroup(Member* leader) {
 void CommitQueue::Leave(Member* leader) {
   absl::MutexLock lock(&mutex_);
   KEEL_CHECK(!line_.empty() && line_.front() == leader);
-  line_.pop_front();
+  line_.erase(line_.begin());
   LetNextLead();
 }
 
 void CommitQueue::LetNextLead() {
   if (line_.empty()) return;
   line_.front()->state_ = Member::State::kLeading;
-  line_.front()->parker_.Wake();
+  parking_.Wake(&line_.front()->place_);
 }
 
-// Without the mutex: its thread waits for the parker, and nobody else knows a member that was taken (Q1).
+// Without the mutex: its thread waits at its place, and nobody else knows a member that was taken (Q1).
 void CommitQueue::Answer(const Group& group, const Member* leader) {
+  io::ParkingLot::Waking waking(&parking_);
   for (Member* const member : group) {
-    if (member == leader) continue;
-    member->parker_.Wake();
+    if (member != leader) waking.Add(&member->place_);
   }
 }
 

@@ -26,11 +26,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <string_view>
+#include <vector>
 
 #include "io/clock.h"
-#include "io/parker.h"
+#include "io/parking_lot.h"
 
 namespace keel::engine {
 
@@ -61,9 +61,9 @@ class CommitQueue {
     std::string_view label() const { return label_; }
 
     // Set by who leads, between taking and answering.
-    absl::StatusOr<Lsn> answer = absl::UnknownError("not answered");
-    bool logged = false;   // it has changed something
-    bool durable = false;  // or failed: nothing is left to wait for
+    absl::StatusOr<Lsn> answer;  // Unknown until then
+    bool logged = false;         // it has changed something
+    bool durable = false;        // or failed: nothing is left to wait for
 
    private:
     friend class CommitQueue;
@@ -76,7 +76,7 @@ class CommitQueue {
     bool one_change_ = false;
     bool puts_only_ = false;
     State state_ = State::kWaiting;  // changed under the queue's mutex
-    io::Parker parker_;              // woken when it leads, or is answered
+    io::ParkingLot::Place place_;    // woken when it leads, or is answered
   };
 
   // In their order, the leader first.
@@ -102,7 +102,7 @@ class CommitQueue {
   // The leader could not get the lock, and leaves; the next in line leads.
   void Leave(Member* leader) ABSL_LOCKS_EXCLUDED(mutex_);
   // Wakes the members, but for the leader, whose thread is the calling one. They may be gone when this returns.
-  static void Answer(const Group& group, const Member* leader);
+  void Answer(const Group& group, const Member* leader) ABSL_LOCKS_EXCLUDED(mutex_);
 
   struct Figures {
     uint64_t groups = 0;
@@ -121,10 +121,12 @@ class CommitQueue {
   io::Clock* const clock_;
   const size_t group_bytes_max_;
   mutable absl::Mutex mutex_;
-  std::list<Member*> line_ ABSL_GUARDED_BY(mutex_);  // not taken; the first leads (Q2)
+  std::vector<Member*> line_ ABSL_GUARDED_BY(mutex_);  // not taken; the first leads (Q2)
   uint64_t groups_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t members_ ABSL_GUARDED_BY(mutex_) = 0;
   std::atomic<uint64_t> alone_ = 0;
+  io::ParkingLot
+      parking_;  // a row for each group: of those that enter before the one in front of it is taken
 };
 
 }  // namespace keel::engine

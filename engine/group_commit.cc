@@ -61,7 +61,7 @@ absl::StatusOr<Lsn> Database::Impl::CommitThroughQueue(Member* member, absl::Dur
   }
   const Group group = commit_queue_->TakeGroup(member);
   FinishGroup(group, CommitTogether(group));
-  CommitQueue::Answer(group, member);
+  commit_queue_->Answer(group, member);
   return std::move(member->answer);
 }
 

@@ -58,7 +58,7 @@ TEST_F(CommitQueueTest, ALoneMemberLeadsItself) {
   const CommitQueue::Group group = queue_.TakeGroup(&member);
   ASSERT_EQ(group.size(), 1U);
   EXPECT_EQ(group[0], &member);
-  CommitQueue::Answer(group, &member);
+  queue_.Answer(group, &member);
   EXPECT_EQ(queue_.figures().waiting, 0U);
 }
 
@@ -74,7 +74,7 @@ TEST_F(CommitQueueTest, Q1_Q2_TheFirstLeadsAndAnswersThoseBehindIt) {
   EXPECT_EQ(group[1], second.member());
   EXPECT_EQ(group[2], third.member());
   for (Member* const member : group) member->answer = Lsn{7};
-  CommitQueue::Answer(group, &leader);
+  queue_.Answer(group, &leader);
   EXPECT_EQ(second.Join(), Turn::kAnswered);
   EXPECT_EQ(third.Join(), Turn::kAnswered);
   EXPECT_EQ(*third.member()->answer, Lsn{7});
@@ -94,7 +94,7 @@ TEST_F(CommitQueueTest, Q3_ThoseOfOneDurabilityGoTogether) {
   const CommitQueue::Group group = queue_.TakeGroup(&leader);
   ASSERT_EQ(group.size(), 2U);
   EXPECT_EQ(group[1], none.member());
-  CommitQueue::Answer(group, &leader);
+  queue_.Answer(group, &leader);
   EXPECT_EQ(none.Join(), Turn::kAnswered);
   EXPECT_EQ(sync.Join(), Turn::kLead) << "Q2";
   EXPECT_EQ(queue_.TakeGroup(sync.member()).size(), 1U);
@@ -112,7 +112,7 @@ TEST_F(CommitQueueTest, Q4_LargeMembersGoByThemselves) {
   const CommitQueue::Group group = queue_.TakeGroup(&leader);
   ASSERT_EQ(group.size(), 2U);
   EXPECT_EQ(group[1], small.member());
-  CommitQueue::Answer(group, &leader);
+  queue_.Answer(group, &leader);
   EXPECT_EQ(large.Join(), Turn::kLead);
   Committer another(&queue_, Durability::kSync, 10);
   AwaitWaiting(2);
@@ -153,7 +153,7 @@ TEST_F(CommitQueueTest, Q1_WhoseTimeIsOverWhileItIsTakenWaitsForItsAnswer) {
     world_.clock().Sleep(absl::Seconds(1));
     for (int i = 0; i < round; ++i) std::this_thread::yield();
     taken.member()->answer = Lsn{7};
-    CommitQueue::Answer(group, &leader);
+    queue_.Answer(group, &leader);
     EXPECT_EQ(taken.Join(), Turn::kAnswered);
     EXPECT_EQ(*taken.member()->answer, Lsn{7});
   }
@@ -180,7 +180,7 @@ TEST_F(CommitQueueTest, EveryoneIsAnswered) {
           EXPECT_EQ(each->durability(), member.durability());
           each->answer = Lsn{1};
         }
-        CommitQueue::Answer(group, &member);
+        queue_.Answer(group, &member);
       }
       answered += member.answer.ok() ? 1U : 0U;
     }
