@@ -7,7 +7,7 @@ namespace keel::engine {
 CommitQueue::Turn CommitQueue::Enter(Member* member, absl::Duration deadline) {
   {
     absl::MutexLock lock(&mutex_);
-    parking_.Assign(&member->place_, /*row=*/groups_);
+    parking_.Assign(&member->place_, RowOf(*member));
     line_.push_back(member);
     if (line_.size() == 1) LetNextLead();
   }
@@ -21,6 +21,12 @@ CommitQueue::Turn CommitQueue::Enter(Member* member, absl::Duration deadline) {
   // Once it is taken its outcome is being decided, and is waited for.
   parking_.Wait(&member->place_);
   return member->state_ == Member::State::kLeading ? Turn::kLead : Turn::kAnswered;
+}
+
+// Who enters between two groups is likely to be answered as one, if it asks for the same: who waits for the disk is not
+// to be woken by those that pass meanwhile.
+uint64_t CommitQueue::RowOf(const Member& member) const {
+  return 2 * groups_ + (member.durability() == Durability::kSync ? 1 : 0);
 }
 
 // Until it leads or is answered. False: that has not happened yet, and the time is over.

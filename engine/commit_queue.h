@@ -102,7 +102,7 @@ class CommitQueue {
   // The leader could not get the lock, and leaves; the next in line leads.
   void Leave(Member* leader) ABSL_LOCKS_EXCLUDED(mutex_);
   // Wakes the members, but for the leader, whose thread is the calling one. They may be gone when this returns.
-  void Answer(const Group& group, const Member* leader) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Answer(const Group& group, const Member* leader);
 
   struct Figures {
     uint64_t groups = 0;
@@ -116,6 +116,7 @@ class CommitQueue {
   static constexpr size_t kMembersMax = 1024;
 
   bool AwaitUntil(Member* member, absl::Duration deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+  uint64_t RowOf(const Member& member) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LetNextLead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   io::Clock* const clock_;
@@ -125,8 +126,7 @@ class CommitQueue {
   uint64_t groups_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t members_ ABSL_GUARDED_BY(mutex_) = 0;
   std::atomic<uint64_t> alone_ = 0;
-  io::ParkingLot
-      parking_;  // a row for each group: of those that enter before the one in front of it is taken
+  io::ParkingLot parking_;
 };
 
 }  // namespace keel::engine

@@ -23,6 +23,7 @@
 #define KEEL_IO_PARKING_LOT_H_
 
 #include <absl/time/time.h>
+#include <time.h>
 
 #include <array>
 #include <atomic>

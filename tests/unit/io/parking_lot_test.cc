@@ -2,6 +2,7 @@
 
 #include "io/parking_lot.h"
 
+#include <absl/time/clock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -29,12 +30,40 @@ TEST(ParkingLot, ATimeIsOver) {
   ParkingLot lot;
   Place place;
   lot.Assign(&place, 3);
-  EXPECT_FALSE(lot.WaitFor(&place, absl::Milliseconds(1)));
   EXPECT_FALSE(lot.WaitFor(&place, absl::ZeroDuration()));
   EXPECT_FALSE(lot.WaitFor(&place, -absl::Seconds(1)));
   EXPECT_FALSE(lot.WaitFor(&place, -absl::InfiniteDuration()));
   lot.Wake(&place);
   EXPECT_TRUE(lot.WaitFor(&place, absl::ZeroDuration()));
+}
+
+// A wait that came back at once would be repeated until the time is over, thousands of times.
+TEST(ParkingLot, SleepsUntilTheTimeIsOver) {
+  ParkingLot lot;
+  Place place;
+  lot.Assign(&place, 3);
+  const absl::Time until = absl::Now() + absl::Milliseconds(20);
+  int waits = 0;
+  for (absl::Time now = absl::Now(); now < until; now = absl::Now()) {
+    EXPECT_FALSE(lot.WaitFor(&place, until - now));
+    ++waits;
+  }
+  EXPECT_LT(waits, 100);
+}
+
+TEST(ParkingLot, WhoWaitsForeverIsWokenToo) {
+  ParkingLot lot;
+  Place place;
+  lot.Assign(&place, 3);
+  std::atomic<bool> begun = false;
+  std::thread sleeper([&] {
+    begun = true;
+    while (!lot.WaitFor(&place, absl::InfiniteDuration())) {
+    }
+  });
+  while (!begun) std::this_thread::yield();
+  lot.Wake(&place);
+  sleeper.join();
 }
 
 // Also where the waiter has given up once, and where the place is gone as soon as its thread goes on.
@@ -81,18 +110,22 @@ TEST(ParkingLot, PL1_ManyAreWokenTogether) {
 TEST(ParkingLot, WhoWasNotMeantSleepsOn) {
   ParkingLot lot;
   std::deque<Place> places(40);
-  std::atomic<int> awake = 0;
+  std::atomic<size_t> asleep = 0;
+  std::atomic<size_t> awake = 0;
   std::vector<std::thread> threads;
   for (Place& place : places) lot.Assign(&place, 7);
   for (Place& place : places) {
-    threads.emplace_back([&lot, &place, &awake] {
+    threads.emplace_back([&] {
+      lot.WaitFor(&place, absl::Microseconds(50));
+      ++asleep;
       lot.Wait(&place);
       EXPECT_TRUE(place.woken());
       ++awake;
     });
   }
+  while (asleep < places.size()) std::this_thread::yield();
   for (size_t i = 0; i < places.size(); ++i) {
-    EXPECT_EQ(awake, static_cast<int>(i));
+    EXPECT_EQ(awake, i);
     lot.Wake(&places[i]);
     threads[i].join();
   }
