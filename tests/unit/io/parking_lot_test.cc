@@ -96,6 +96,7 @@ TEST(ParkingLot, PL1_ManyAreWokenTogether) {
     ParkingLot lot;
     std::deque<Place> places(80);
     std::vector<std::thread> threads;
+    threads.reserve(places.size());
     for (uint64_t row = 0; Place & place : places) lot.Assign(&place, row++ % rows);
     for (Place& place : places) threads.emplace_back([&lot, &place] { lot.Wait(&place); });
     {
@@ -113,6 +114,7 @@ TEST(ParkingLot, WhoWasNotMeantSleepsOn) {
   std::atomic<size_t> asleep = 0;
   std::atomic<size_t> awake = 0;
   std::vector<std::thread> threads;
+  threads.reserve(places.size());
   for (Place& place : places) lot.Assign(&place, 7);
   for (Place& place : places) {
     threads.emplace_back([&] {
