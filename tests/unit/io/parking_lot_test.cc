@@ -90,6 +90,27 @@ TEST(ParkingLot, PL1_PL2_WhatWasWrittenBeforeTheWakeIsSeen) {
   }
 }
 
+// The one wakes while the other is about to sleep: a little later each time.
+TEST(ParkingLot, PL1_WhoIsAboutToSleepIsWokenToo) {
+  constexpr size_t kRounds = 20000;
+  ParkingLot lot;
+  std::deque<Place> places(kRounds);
+  for (Place& place : places) lot.Assign(&place, 0);
+  std::atomic<size_t> waiting = 0;
+  std::thread waker([&] {
+    for (size_t round = 0; round < kRounds; ++round) {
+      while (waiting.load() <= round) std::this_thread::yield();
+      for (size_t pause = round % 200; pause > 0; --pause) waiting.load();
+      lot.Wake(&places[round]);
+    }
+  });
+  for (Place& place : places) {
+    ++waiting;
+    lot.Wait(&place);
+  }
+  waker.join();
+}
+
 // Of one row, of several, and of rows that share a word.
 TEST(ParkingLot, PL1_ManyAreWokenTogether) {
   for (const uint64_t rows : {1U, 5U, 40U}) {
