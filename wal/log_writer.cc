@@ -281,8 +281,9 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Create(
   auto writer =
       std::make_unique<LogWriterImpl>(file_system, identity, options, geometry, std::move(pool));
   KEEL_RETURN_IF_ERROR(writer->Begin(segment, Lsn{RoundUp(beyond, kFreshLogUnit)}));
-  // Without spares the log works until its segment is full; Reserve tells then.
-  spares->MakeSpares(kSparesWanted).IgnoreError();
+  // Without spares the log works until its segment is full; Reserve tells then. While an older log is needed its
+  // files are the spares to come: more beside them would be what the directory never gives back.
+  if (spares->counts().held == 0) spares->MakeSpares(kSparesWanted).IgnoreError();
   return writer;
 }
 

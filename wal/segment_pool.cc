@@ -256,6 +256,7 @@ SegmentPoolCounts SegmentPool::counts() const {
     ++counts.files;
     counts.bytes += segment->file.bytes;
     if (segment->state == Segment::State::kSpare) ++counts.spares;
+    if (segment->state == Segment::State::kHeld) ++counts.held;
   }
   return counts;
 }

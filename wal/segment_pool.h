@@ -50,6 +50,7 @@ struct Segment {
 struct SegmentPoolCounts {
   uint64_t files = 0;
   uint64_t spares = 0;
+  uint64_t held = 0;
   uint64_t bytes = 0;
 };
 

@@ -295,6 +295,33 @@ TEST(LogWriter, SegmentsAreUsedAgainOnlyOnceReleased) {
   EXPECT_EQ(log->stats().segments, files);
 }
 
+// A log that begins while an older one is needed adds no files to those of it, but for its own segment: spares are what
+// the older one leaves. So the directory does not grow by a crash, however full it was.
+TEST(LogWriter, SparesComeFromTheOldLogWhileItIsNeeded) {
+  MemoryFileSystem disk;
+  LogWriterOptions options = SmallLog();
+  options.segment_bytes = options.first_segment_bytes;
+  auto log = NewLog(&disk, options);
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(Commit(log.get(), std::string(2000, 'a')).ok());
+  const LogStart start = log->start();
+  const Lsn end = log->end();
+  const LogStats before = log->stats();
+  ASSERT_EQ(before.spare_segments, 2u);
+  log.reset();
+
+  auto again = CreateLog(&disk, options, Identity(2, 99), start.lsn, end);
+  ASSERT_TRUE(again.ok()) << again.status();
+  log = *std::move(again);
+  EXPECT_EQ(log->stats().segments, before.segments);
+  EXPECT_EQ(log->stats().spare_segments, 1u);
+  // The checkpoint of its recovery.
+  log->AnnounceGeneration(Generation{2});
+  ASSERT_TRUE(log->FlushGeneration().ok());
+  ASSERT_TRUE(log->Release(log->StartAt(log->end())->lsn).ok());
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(Commit(log.get(), std::string(2000, 'b')).ok());
+  EXPECT_EQ(log->stats().segments, before.segments);
+}
+
 // R11: an idle log gets an empty frame with the current mark, once, without a sync.
 TEST(LogWriter, R11IdleMarkIsWrittenOnceAndNotSynced) {
   MemoryFileSystem disk;
