@@ -1,5 +1,6 @@
 // MakeWritable: the copies of a path ahead of the change that needs them.
 
+#include <optional>
 #include <utility>
 
 #include "base/status.h"
@@ -8,6 +9,15 @@
 #include "btree/tree.h"
 
 namespace keel::btree {
+namespace {
+
+bool HoldsInExtents(const NodeView& leaf, std::string_view key) {
+  bool found = false;
+  const size_t at = leaf.LowerBound(key, &found);
+  return found && leaf.value(at).large;
+}
+
+}  // namespace
 
 absl::StatusOr<bool> MakeWritable(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
                                   std::string_view key, BeforeChange before_change) {
@@ -15,10 +25,7 @@ absl::StatusOr<bool> MakeWritable(PageSink& pages, KeyspaceId keyspace, TreeRoot
   const Epoch now = pages.current_epoch();
   Path path;
   KEEL_RETURN_IF_ERROR(Descend(pages, keyspace, *root, key, &path, now));
-  const NodeView leaf = path[0].node();
-  bool found = false;
-  const size_t at = leaf.LowerBound(key, &found);
-  if (found && leaf.value(at).large) return false;
+  if (HoldsInExtents(path[0].node(), key)) return false;
   if (path[0].reference.birth == now) return true;  // and so is every page above it (B5)
   KEEL_RETURN_IF_ERROR(pages.Reserve(path.size()));
   KEEL_RETURN_IF_ERROR(before_change());
@@ -36,14 +43,19 @@ absl::StatusOr<bool> MakeWritable(PageSink& pages, KeyspaceId keyspace, TreeRoot
   return true;
 }
 
-bool IsWritable(PageSink& pages, KeyspaceId keyspace, const TreeRoot& root, std::string_view key) {
-  if (root.empty()) return true;
+size_t CountWritable(PageSink& pages, KeyspaceId keyspace, const TreeRoot& root, RowAt rows) {
+  const std::optional<Row> first = rows(0);
+  if (!first.has_value()) return 0;
+  if (root.empty()) return 1;
   Path path;
-  if (!Descend(pages, keyspace, root, key, &path, pages.current_epoch()).ok()) return false;
+  if (!Descend(pages, keyspace, root, first->key, &path, pages.current_epoch()).ok()) return 0;
   const NodeView leaf = path[0].node();
-  bool found = false;
-  const size_t at = leaf.LowerBound(key, &found);
-  return !found || !leaf.value(at).large;
+  if (HoldsInExtents(leaf, first->key)) return 0;
+  const FencesAbove fences = FencesOf(path, 0);
+  for (size_t number = 1;; ++number) {
+    const std::optional<Row> row = rows(number);
+    if (!row || !fences.Hold(row->key) || HoldsInExtents(leaf, row->key)) return number;
+  }
 }
 
 }  // namespace keel::btree

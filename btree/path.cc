@@ -84,14 +84,6 @@ std::partial_ordering CompareStarts(const KeyStart& one, const KeyStart& other) 
   return std::partial_ordering::unordered;
 }
 
-FencesAbove FencesOf(const Path& path, size_t level) {
-  FencesAbove fences;
-  for (size_t above = level + 1; above < path.size(); ++above) {
-    fences.Widen(path[above].node(), path[above].slot);
-  }
-  return fences;
-}
-
 // Whether it can be seen without a look at cells that a node is within its fences.
 bool SeenWithin(const NodeView& node, const FencesAbove& fences) {
   const size_t first = node.leaf() ? 0 : 1;
@@ -105,6 +97,20 @@ bool SeenWithin(const NodeView& node, const FencesAbove& fences) {
 }
 
 }  // namespace
+
+FencesAbove FencesOf(const Path& path, size_t level) {
+  FencesAbove fences;
+  for (size_t above = level + 1; above < path.size(); ++above) {
+    fences.Widen(path[above].node(), path[above].slot);
+  }
+  return fences;
+}
+
+bool FencesAbove::Hold(std::string_view key) const {
+  const KeyParts parts{key, {}};
+  if (lower && CompareKeys(parts, lower->node.key(lower->slot)) < 0) return false;
+  return !upper || CompareKeys(parts, upper->node.key(upper->slot)) < 0;
+}
 
 absl::Status CheckFences(const NodeView& node, const FencesAbove& fences) {
   if (SeenWithin(node, fences)) return absl::OkStatus();

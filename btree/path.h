@@ -57,6 +57,8 @@ struct FencesAbove {
     if (slot > 0) lower = {node, slot};
     if (slot + 1 < node.count()) upper = {node, slot + 1};
   }
+  // Whether a key belongs into the node.
+  bool Hold(std::string_view key) const;
   // Those that have not been found yet, from the next node above.
   void Widen(const NodeView& node, size_t slot) {
     if (!lower && slot > 0) lower = {node, slot};
@@ -64,6 +66,8 @@ struct FencesAbove {
   }
 };
 
+// What is above the node at `level`.
+FencesAbove FencesOf(const Path& path, size_t level);
 // CheckWithin, against what is above.
 absl::Status CheckFences(const NodeView& node, const FencesAbove& fences);
 // The same for the node at `level`.

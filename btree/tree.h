@@ -19,6 +19,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -71,6 +72,16 @@ inline bool KeptInline(uint32_t page_bytes, std::string_view key, std::string_vi
 // Inserts or replaces. Returns whether the key is new. `key` and `value` may point into pinned pages.
 absl::StatusOr<bool> Put(PageSink& pages, KeyspaceId keyspace, TreeRoot* root, std::string_view key,
                          std::string_view value, BeforeChange before_change = NothingBefore);
+// The caller's rows by their number; none: that was the last one. What they refer to lies in no page.
+struct Row {
+  std::string_view key;
+  std::string_view value;
+};
+using RowAt = absl::FunctionRef<std::optional<Row>(size_t)>;
+// Puts the first row, of which there has to be one, and those behind it, in their order, for as long as they belong into
+// the same leaf and find room there: one way down the tree, and one up, for all of them. Returns how many.
+absl::StatusOr<size_t> PutNeighbours(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
+                                     RowAt rows);
 // Removes. Returns whether the key was there; false changes nothing, and calls nothing.
 absl::StatusOr<bool> Delete(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
                             std::string_view key, BeforeChange before_change = NothingBefore);
@@ -79,8 +90,9 @@ absl::StatusOr<bool> Delete(PageSink& pages, KeyspaceId keyspace, TreeRoot* root
 // read more. `before_change` as above.
 absl::StatusOr<bool> MakeWritable(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
                                   std::string_view key, BeforeChange before_change);
-// Whether MakeWritable would have nothing to do, asked of pages taken in place (pager::WriteSession::InPlace).
-bool IsWritable(PageSink& pages, KeyspaceId keyspace, const TreeRoot& root, std::string_view key);
+// How many of `rows`, from the first one on, belong into one leaf and MakeWritable would have nothing to do for: asked of
+// pages taken in place (pager::WriteSession::InPlace). None: it would for the first one.
+size_t CountWritable(PageSink& pages, KeyspaceId keyspace, const TreeRoot& root, RowAt rows);
 // Removes every key in the range; returns how many. Rewrites the two edge paths and drops whole subtrees
 // between. On an error pages may have been changed or dropped: the caller rolls back to a mark that it
 // set before (the tree as it was is intact in frozen pages).

@@ -36,6 +36,10 @@ class PutOperation {
         root_(root),
         before_change_(before_change) {}
 
+  // Run is for the first of `rows`, and takes along those behind it that it can.
+  void TakeAlong(const RowAt* rows) { rows_ = rows; }
+  size_t taken() const { return taken_; }
+
   absl::StatusOr<bool> Run(std::string_view key, std::string_view value) {
     KEEL_RETURN_IF_ERROR(CheckEntry(page_bytes_, key, value));
     if (!root_->empty()) {
@@ -102,11 +106,33 @@ class PutOperation {
     if (done) {
       const bool extents =
           entry.large || (old_extent_ ? leaf.view().HasExtents() : step.reference.extents_below);
+      if (rows_ != nullptr) TakeNeighbours(&leaf);
       rise->left = Reference{page.id, page.birth, leaf.view().count(), extents};
     } else {
       Split(page, position_, entry, exists_ ? 1 : 0, rise);
     }
     if (old_extent_) DropExtent(pages_, *old_extent_);
+  }
+
+  // Further rows of this leaf, while each has room in it as it is. None brings an extent, or takes the place of one.
+  void TakeNeighbours(NodeEditor* leaf) {
+    const FencesAbove fences = FencesOf(path_, 0);
+    while (const std::optional<Row> row = (*rows_)(taken_)) {
+      if (!fences.Hold(row->key) || !PutNeighbour(leaf, *row)) return;
+      ++taken_;
+    }
+  }
+
+  bool PutNeighbour(NodeEditor* leaf, const Row& row) const {
+    if (!CheckEntry(page_bytes_, row.key, row.value).ok() ||
+        !KeptInline(page_bytes_, row.key, row.value)) {
+      return false;
+    }
+    const Entry entry{{row.key, {}}, row.value, false};
+    bool exists = false;
+    const size_t at = leaf->view().LowerBound(row.key, &exists);
+    if (!exists) return leaf->Insert(at, entry);
+    return !leaf->view().value(at).large && leaf->Replace(at, entry);
   }
 
   void ApplyToParent(size_t level, const Reference& before, Rise* rise) {
@@ -176,6 +202,8 @@ class PutOperation {
   size_t position_ = 0;  // in the leaf
   bool exists_ = false;
   std::optional<Extent> old_extent_;
+  const RowAt* rows_ = nullptr;
+  size_t taken_ = 1;  // of the rows
 };
 
 }  // namespace
@@ -195,6 +223,16 @@ absl::Status CheckEntry(uint32_t page_bytes, std::string_view key, std::string_v
 absl::StatusOr<bool> Put(PageSink& pages, KeyspaceId keyspace, TreeRoot* root, std::string_view key,
                          std::string_view value, BeforeChange before_change) {
   return PutOperation(pages, keyspace, root, before_change).Run(key, value);
+}
+
+absl::StatusOr<size_t> PutNeighbours(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
+                                     RowAt rows) {
+  const std::optional<Row> first = rows(0);
+  KEEL_CHECK(first.has_value());
+  PutOperation operation(pages, keyspace, root, NothingBefore);
+  operation.TakeAlong(&rows);
+  KEEL_RETURN_IF_ERROR(operation.Run(first->key, first->value).status());
+  return operation.taken();
 }
 
 }  // namespace keel::btree

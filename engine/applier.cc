@@ -15,6 +15,16 @@ using pager::TreeRoot;
 using recovery::Operation;
 using recovery::OperationKind;
 
+namespace {
+
+// The row of a put, among those of the first one's keyspace.
+std::optional<btree::Row> RowOf(std::span<const Operation> puts, size_t number) {
+  if (number >= puts.size() || puts[number].keyspace != puts.front().keyspace) return std::nullopt;
+  return btree::Row{puts[number].key, puts[number].value};
+}
+
+}  // namespace
+
 absl::Status Applier::RequireKeyspace(KeyspaceId keyspace) const {
   if (state_->names->Exists(keyspace)) return absl::OkStatus();
   return MakeStatus(absl::StatusCode::kNotFound, "keyspace %d has been dropped", keyspace.value);
@@ -46,9 +56,24 @@ absl::StatusOr<bool> Applier::MakeWritable(const Operation& operation,
   return writable;
 }
 
-bool Applier::IsWritable(const Operation& operation) const {
-  return btree::IsWritable(*session_, operation.keyspace, state_->roots.Get(operation.keyspace),
-                           operation.key);
+size_t Applier::CountWritable(std::span<const Operation> puts) const {
+  const KeyspaceId keyspace = puts.front().keyspace;
+  return btree::CountWritable(*session_, keyspace, state_->roots.Get(keyspace),
+                              [puts](size_t number) { return RowOf(puts, number); });
+}
+
+absl::StatusOr<size_t> Applier::PutNeighbours(std::span<const Operation> puts) {
+  const KeyspaceId keyspace = puts.front().keyspace;
+  KEEL_RETURN_IF_ERROR(RequireKeyspace(keyspace));
+  session_->set_space_use(space_for_puts_);
+  TreeRoot root = state_->roots.Get(keyspace);
+  KEEL_ASSIGN_OR_RETURN(const size_t count,
+                        btree::PutNeighbours(*session_, keyspace, &root, [puts](size_t number) {
+                          return RowOf(puts, number);
+                        }));
+  state_->roots.Set(keyspace, root);
+  changes_ += count;
+  return count;
 }
 
 absl::Status Applier::Dispatch(const Operation& operation) {

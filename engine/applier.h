@@ -5,7 +5,9 @@
 
 #include <absl/status/status.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -31,7 +33,10 @@ class Applier {
   // Ahead of a put (btree/tree.h).
   absl::StatusOr<bool> MakeWritable(const recovery::Operation& operation,
                                     btree::BeforeChange before_change);
-  bool IsWritable(const recovery::Operation& operation) const;
+  // How many of `puts`, from the first one on, share a leaf and find it writable.
+  size_t CountWritable(std::span<const recovery::Operation> puts) const;
+  // Applies the first of `puts`, of which there is one, and those behind it that share its leaf. How many.
+  absl::StatusOr<size_t> PutNeighbours(std::span<const recovery::Operation> puts);
   // Grows with each operation that was applied.
   uint64_t changes() const { return changes_; }
 

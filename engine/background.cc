@@ -13,7 +13,8 @@ constexpr uint64_t kReclaimBatch = 4096;  // deaths examined in one go
 constexpr absl::Duration kPagePeriod = absl::Milliseconds(50);
 constexpr absl::Duration kCheckpointPeriod = absl::Seconds(1);
 constexpr absl::Duration kLookPeriod = absl::Seconds(1);  // at the figures that warnings come from
-constexpr absl::Duration kCallbackPeriod = absl::Minutes(1);  // they are signalled
+constexpr absl::Duration kSignalledPeriod =
+    absl::Minutes(1);            // of threads that wait for nothing but their signal
 constexpr int kQuietRounds = 3;  // of the log thread, before it sleeps until woken
 
 }  // namespace
@@ -25,7 +26,9 @@ Background::~Background() { Stop(); }
 
 void Background::Start() {
   if (database_->options().background != keel::Background::kThreads) return;
+  database_->storage().log->HaveSparesMade([this] { RequestSegments(); });
   threads_.emplace_back([this] { LogLoop(); });
+  threads_.emplace_back([this] { SegmentLoop(); });
   threads_.emplace_back([this] { CheckpointLoop(); });
   threads_.emplace_back([this] { PageLoop(); });
   threads_.emplace_back([this] { CallbackLoop(); });
@@ -41,6 +44,7 @@ void Background::Stop() {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
     log_signal_.changed.SignalAll();
+    segment_signal_.changed.SignalAll();
     checkpoint_signal_.changed.SignalAll();
     page_signal_.changed.SignalAll();
     callback_signal_.changed.SignalAll();
@@ -71,6 +75,7 @@ void Background::NoteAsync(Lsn lsn) {
   }
   NoteCommit();
 }
+void Background::RequestSegments() { Raise(segment_signal_); }
 void Background::RequestCheckpoint() { Raise(checkpoint_signal_); }
 void Background::RequestPages() { Raise(page_signal_); }
 void Background::WriteAhead(uint64_t free_pages) {
@@ -131,6 +136,11 @@ void Background::LogLoop() {
     if (!WaitFor(log_signal_, sleep && !wanted ? absl::Seconds(1) : interval)) return;
     log_asleep_.store(false, std::memory_order_relaxed);
   }
+}
+
+// Files of zeros, which take a fifth of a second each: no commit is to wait for one, nor any flush.
+void Background::SegmentLoop() {
+  while (WaitFor(segment_signal_, kSignalledPeriod)) database_->storage().log->MakeSpares();
 }
 
 void Background::CheckpointLoop() {
@@ -214,7 +224,7 @@ void Background::PageLoop() {
 
 // Any signal that comes while it runs is raised, so that nothing is missed.
 void Background::CallbackLoop() {
-  while (WaitFor(callback_signal_, kCallbackPeriod)) database_->RunCallbacks();
+  while (WaitFor(callback_signal_, kSignalledPeriod)) database_->RunCallbacks();
 }
 
 absl::Status Background::RunOnce() {

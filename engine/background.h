@@ -1,9 +1,10 @@
-// What runs beside the callers: log upkeep (soon after the open also the measurement of its device), checkpoints, page
-// writing and reclaiming.
+// What runs beside the callers: log upkeep (soon after the open also the measurement of its device), the making of log
+// segments, checkpoints, page writing and reclaiming.
 //
-// With Background::kThreads one thread each for the log, for checkpoints, for pages and for the callbacks of
-// OnDurable, so that a slow checkpoint delays neither a flush nor a page write, and user code nothing. With kManual nothing runs by itself: RunOnce does one
-// round of everything, and whoever has to wait for background work performs it.
+// With Background::kThreads one thread each for the log, for its segments, for checkpoints, for pages and for the
+// callbacks of OnDurable, so that a slow checkpoint delays neither a flush nor a page write, a file of zeros no commit,
+// and user code nothing. With kManual nothing runs by itself: RunOnce does one round of everything, and whoever has to
+// wait for background work performs it.
 
 #ifndef KEEL_ENGINE_BACKGROUND_H_
 #define KEEL_ENGINE_BACKGROUND_H_
@@ -43,6 +44,8 @@ class Background {
   }
   // A kAsync commit that ends at `lsn` is to be flushed within the interval.
   void NoteAsync(Lsn lsn);
+  // The log has fewer spare segments than it should.
+  void RequestSegments();
   // A checkpoint is due.
   void RequestCheckpoint();
   // Dirty frames are many, or free ones few.
@@ -66,6 +69,7 @@ class Background {
   };
 
   void LogLoop();
+  void SegmentLoop();
   void CheckpointLoop();
   void PageLoop();
   void CallbackLoop();
@@ -92,6 +96,7 @@ class Background {
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   Signal log_signal_;
+  Signal segment_signal_;
   Signal checkpoint_signal_;
   Signal page_signal_;
   Signal callback_signal_;

@@ -72,8 +72,10 @@ absl::Status Database::Impl::CommitGathered() {
 void Database::Impl::ApplyGathered() {
   working_roots_.Clear();  // so that all of it is seen, or nothing: who looks waits at the latch
   const pager::WriteSession::InPlace in_place(storage_->session.get());
-  for (const Operation& operation : unpublished_changes_) {
-    KEEL_CHECK(applier_.ApplyToKey(operation, btree::NothingBefore).ok());
+  for (std::span<const Operation> left = unpublished_changes_; !left.empty();) {
+    const absl::StatusOr<size_t> put = applier_.PutNeighbours(left);
+    KEEL_CHECK(put.ok());
+    left = left.subspan(*put);
   }
 }
 
@@ -100,8 +102,10 @@ absl::Status Database::Impl::MakeGatheredWritable() {
 size_t Database::Impl::FirstNotWritable(size_t next) {
   const io::LatchLock latch(&unpublished_latch_);
   const pager::WriteSession::InPlace in_place(storage_->session.get());
-  while (next < unpublished_changes_.size() && applier_.IsWritable(unpublished_changes_[next])) {
-    ++next;
+  for (std::span<const Operation> left = unpublished_changes_; next < left.size();) {
+    const size_t writable = applier_.CountWritable(left.subspan(next));
+    if (writable == 0) break;
+    next += writable;
   }
   return next;
 }

@@ -152,21 +152,29 @@ absl::Status LogWriterImpl::Reserve(uint64_t bytes, uint64_t records) {
 }
 
 // Makes sure that `worst_bytes` fit in the segment and its spares, with kSparesKept left over. With
-// that given, tries for kSparesWanted, but not at every call while the disk is full.
+// that given, sees to it that there will be kSparesWanted, but not at every call while the disk is full.
 absl::Status LogWriterImpl::EnsureSpares(uint64_t worst_bytes) {
   const size_t needed = kSparesKept + SegmentsBeyondThis(worst_bytes);
-  if (pool_->spares() >= std::max(needed, kSparesWanted)) return absl::OkStatus();
+  if (pool_->spares() < needed) KEEL_RETURN_IF_ERROR(pool_->MakeSpares(needed));
+  if (pool_->spares() >= kSparesWanted || spares_requested_.load()) return absl::OkStatus();
   {
     absl::MutexLock lock(&mutex_);
-    const bool enough = pool_->spares() >= needed;
-    if (enough && file_system_->clock().Now() < next_spares_attempt_) return absl::OkStatus();
+    if (file_system_->clock().Now() < next_spares_attempt_) return absl::OkStatus();
   }
-  absl::Status status = pool_->MakeSpares(std::max(needed, kSparesWanted));
-  if (status.ok()) return status;
-  if (pool_->spares() < needed) return status;
-  absl::MutexLock lock(&mutex_);
-  next_spares_attempt_ = file_system_->clock().Now() + kSparesPause;
+  if (request_spares_ == nullptr) {
+    MakeSpares();
+  } else if (!spares_requested_.exchange(true)) {
+    request_spares_();
+  }
   return absl::OkStatus();
+}
+
+void LogWriterImpl::MakeSpares() {
+  if (!pool_->MakeSpares(kSparesWanted).ok()) {
+    absl::MutexLock lock(&mutex_);
+    next_spares_attempt_ = file_system_->clock().Now() + kSparesPause;
+  }
+  spares_requested_ = false;
 }
 
 // How many further segments `worst_bytes` may need. Of each, the header and the last block are not for

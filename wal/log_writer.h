@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -77,6 +78,13 @@ class LogWriter {
 
   // Where this log begins: goes into the superblock of the checkpoint that ends recovery.
   virtual LogStart start() const = 0;
+
+  // From now on Reserve makes spare segments itself only where it cannot do without; that one is missing it tells by
+  // `request`, which returns at once and leads to a call of MakeSpares on another thread. REQUIRES: no other call at
+  // the same time.
+  virtual void HaveSparesMade(std::function<void()> request) = 0;
+  // Makes the spares that are wanted, beside all other calls. What fails Reserve asks for again, after a while.
+  virtual void MakeSpares() = 0;
 
   // Largest record that Append takes.
   virtual size_t max_record_bytes() const = 0;

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -68,6 +69,10 @@ class LogWriterImpl final : public LogWriter {
   absl::Status Begin(Segment* segment, Lsn first) ABSL_LOCKS_EXCLUDED(mutex_);
 
   LogStart start() const override { return start_; }
+  void HaveSparesMade(std::function<void()> request) override {
+    request_spares_ = std::move(request);
+  }
+  void MakeSpares() override ABSL_LOCKS_EXCLUDED(mutex_);
   size_t max_record_bytes() const override { return geometry_.record_max; }
   absl::Status Reserve(uint64_t bytes, uint64_t records) override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<Lsn> Append(std::string_view record) override ABSL_LOCKS_EXCLUDED(mutex_);
@@ -145,6 +150,8 @@ class LogWriterImpl final : public LogWriter {
   const LogGeometry geometry_;
   const std::unique_ptr<SegmentPool> pool_;
   LogStart start_;
+  std::function<void()> request_spares_;        // empty: Reserve makes all of them
+  std::atomic<bool> spares_requested_ = false;  // and not yet made
 
   mutable absl::Mutex mutex_;
   absl::CondVar baton_free_;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <utility>
@@ -18,7 +19,16 @@
 namespace keel::testing {
 namespace {
 
-enum class Kind { kPut, kPutLarge, kDelete, kDeleteRange, kFreeze, kSnapshot, kPinAndPut };
+enum class Kind {
+  kPut,
+  kPutLarge,
+  kDelete,
+  kDeleteRange,
+  kFreeze,
+  kSnapshot,
+  kPinAndPut,
+  kPutNeighbours
+};
 
 struct Command {
   Kind kind = Kind::kPut;
@@ -28,8 +38,8 @@ struct Command {
 };
 
 std::ostream& operator<<(std::ostream& out, const Command& command) {
-  static constexpr const char* kNames[] = {"Put",    "PutLarge", "Delete",   "DeleteRange",
-                                           "Freeze", "Snapshot", "PinAndPut"};
+  static constexpr const char* kNames[] = {"Put",    "PutLarge", "Delete",    "DeleteRange",
+                                           "Freeze", "Snapshot", "PinAndPut", "PutNeighbours"};
   return out << kNames[static_cast<int>(command.kind)] << "(\"" << Printable(command.key)
              << "\", \"" << Printable(command.other) << "\", " << command.value_bytes << ")";
 }
@@ -52,7 +62,8 @@ rc::Gen<Command> Commands() {
                                                     {1, Kind::kDeleteRange},
                                                     {4, Kind::kFreeze},
                                                     {1, Kind::kSnapshot},
-                                                    {2, Kind::kPinAndPut}});
+                                                    {2, Kind::kPinAndPut},
+                                                    {6, Kind::kPutNeighbours}});
   return rc::gen::build<Command>(rc::gen::set(&Command::kind, kind),
                                  rc::gen::set(&Command::key, Keys()),
                                  rc::gen::set(&Command::other, Keys()),
@@ -79,6 +90,8 @@ class Runner {
         return;
       case Kind::kPinAndPut:
         return PinAndPut(command.key, command.other);
+      case Kind::kPutNeighbours:
+        return PutNeighbours(command);
     }
   }
 
@@ -119,6 +132,29 @@ class Runner {
       at = model_.erase(at);
     }
     RC_ASSERT(*deleted == wanted && *count == wanted);
+  }
+
+  // Rows around two keys, some of them twice, one of them large now and then.
+  void PutNeighbours(const Command& command) {
+    std::vector<std::pair<std::string, std::string>> rows;
+    for (const std::string& stem : {command.key, command.other, command.key}) {
+      for (const char* const end : {"", "a", "a\1", "b"}) {
+        const std::string key = (stem + end).substr(0, btree::MaxKeyBytes(pager::kTestPageBytes));
+        rows.emplace_back(key, std::string((command.value_bytes + rows.size()) % 50, 'n'));
+      }
+    }
+    if (command.value_bytes % 5 == 0) rows[command.value_bytes % rows.size()].second.resize(2000);
+    for (size_t done = 0; done < rows.size();) {
+      const auto taken = btree::PutNeighbours(
+          pages_, kKeyspace, &root_, [&](size_t number) -> std::optional<btree::Row> {
+            if (done + number >= rows.size()) return std::nullopt;
+            return btree::Row{rows[done + number].first, rows[done + number].second};
+          });
+      RC_ASSERT(taken.ok());
+      RC_ASSERT(*taken > 0 && *taken <= rows.size() - done);
+      done += *taken;
+    }
+    for (const auto& [key, value] : rows) model_[key] = value;
   }
 
   // The value of a pinned entry is stored under another key.

@@ -5,7 +5,9 @@
 #include <absl/strings/str_format.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <random>
 #include <string>
@@ -13,6 +15,7 @@
 #include <vector>
 
 #include "btree/cursor.h"
+#include "btree/node_view.h"
 #include "tests/support/seed.h"
 #include "tests/unit/btree/tree_fixture.h"
 
@@ -273,6 +276,146 @@ TEST(TreeTest, LimitsOfKeysAndValues) {
         btree::Put(tree.pages(), kKeyspace, &tree.root(), "k", too_large).status()));
     EXPECT_EQ(tree.root(), before);
   }
+}
+
+// --- neighbours ---
+
+using Rows = std::vector<std::pair<std::string, std::string>>;
+
+class NeighboursTest : public ::testing::Test {
+ protected:
+  // In another order than that of the keys, so that leaves have room.
+  NeighboursTest() : tree_(512) {
+    for (uint64_t i = 0; i < 300; ++i) tree_.Put(Number(i * 77 % 300 * 2), std::string(20, 'v'));
+    tree_.pages().Freeze();
+  }
+
+  // How many rows went along with the first one; 0: an error.
+  size_t Put(const Rows& rows) {
+    const auto taken = btree::PutNeighbours(tree_.pages(), kKeyspace, &tree_.root(), At(rows));
+    if (!taken.ok()) return 0;
+    for (size_t i = 0; i < *taken; ++i) tree_.Learn(rows[i].first, rows[i].second);
+    tree_.Check();
+    return *taken;
+  }
+  size_t CountWritable(const Rows& rows) {
+    return btree::CountWritable(tree_.pages(), kKeyspace, tree_.root(), At(rows));
+  }
+  // The keys of the leaf that `key` belongs into.
+  std::vector<std::string> KeysBeside(const std::string& key) {
+    std::vector<std::string> keys;
+    const auto found = btree::Find(tree_.pages(), kKeyspace, tree_.root(), key);
+    EXPECT_TRUE(found.ok() && *found);
+    const btree::NodeView leaf(found->leaf.bytes());
+    for (size_t i = 0; i < leaf.count(); ++i) keys.push_back(leaf.key(i).ToString());
+    return keys;
+  }
+
+  ModelTree tree_;
+
+ private:
+  struct RowsOf {
+    const Rows* rows;
+    std::optional<btree::Row> operator()(size_t number) const {
+      if (number >= rows->size()) return std::nullopt;
+      return btree::Row{(*rows)[number].first, (*rows)[number].second};
+    }
+  };
+  const RowsOf& At(const Rows& rows) {
+    at_.rows = &rows;
+    return at_;
+  }
+  RowsOf at_{};
+};
+
+TEST_F(NeighboursTest, OnesOfALeafAreChangedByOneWayDown) {
+  const std::vector<std::string> keys = KeysBeside(Number(200));
+  ASSERT_GT(keys.size(), 4u);
+  Rows rows;
+  for (const std::string& key : keys) rows.emplace_back(key, "replaced, by as long one");
+  for (auto& [key, value] : rows) value.resize(20);
+  const uint64_t pinned = tree_.pages().pages_pinned();
+  const uint64_t created = tree_.pages().pages_created();
+  const auto taken = btree::PutNeighbours(tree_.pages(), kKeyspace, &tree_.root(),
+                                          [&](size_t n) -> std::optional<btree::Row> {
+                                            if (n == rows.size()) return std::nullopt;
+                                            return btree::Row{rows[n].first, rows[n].second};
+                                          });
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  EXPECT_EQ(*taken, rows.size());
+  EXPECT_EQ(tree_.pages().pages_pinned() - pinned, tree_.root().level + 1u);
+  EXPECT_EQ(tree_.pages().pages_created() - created, tree_.root().level + 1u);
+  for (const auto& [key, value] : rows) tree_.Learn(key, value);
+  tree_.Check();
+  EXPECT_TRUE(tree_.root().reference.entries == tree_.model().size());
+}
+
+TEST_F(NeighboursTest, TheyEndWhereTheLeafDoes) {
+  const std::vector<std::string> keys = KeysBeside(Number(200));
+  const std::string before = std::prev(tree_.model().find(keys.front()))->first;
+  const std::string behind = std::next(tree_.model().find(keys.back()))->first;
+  EXPECT_EQ(Put({{keys[1], "a"}, {keys[0], "b"}, {before, "c"}}), 2u);
+  EXPECT_EQ(Put({{keys[1], "d"}, {keys.back(), "e"}, {behind, "f"}}), 2u);
+  EXPECT_EQ(Put({{behind, "g"}, {keys.back(), "h"}}), 1u);
+}
+
+TEST_F(NeighboursTest, OneThatIsLargeOrReplacesSuchIsTheFirstOfItsOwn) {
+  const std::string at = KeysBeside(Number(200))[1];
+  const std::string large(3000, 'l');
+  EXPECT_EQ(Put({{at, "a"}, {at + "1", large}, {at + "2", "b"}}), 1u);
+  EXPECT_EQ(Put({{at + "1", large}, {at + "2", "b"}}), 2u);
+  EXPECT_EQ(Put({{at, "c"}, {at + "1", "in place of the large one"}, {at + "2", "d"}}), 1u);
+  EXPECT_EQ(Put({{at + "1", "in place of the large one"}, {at + "2", "d"}}), 2u);
+}
+
+TEST_F(NeighboursTest, OnesThatFindNoRoomAreLeft) {
+  for (const std::string& key : KeysBeside(Number(400))) tree_.Put(key, "");
+  tree_.pages().Freeze();
+  Rows rows;
+  for (uint64_t i = 0; i < 40; ++i) rows.emplace_back(Number(400) + Number(i), "0123456789");
+  const uint64_t created = tree_.pages().pages_created();
+  const size_t fit = Put(rows);
+  EXPECT_GT(fit, 1u);
+  EXPECT_LT(fit, 20u);
+  const uint64_t copied = tree_.pages().pages_created() - created;
+  EXPECT_EQ(copied, tree_.root().level + 1u);  // none was split
+  rows.erase(rows.begin(), rows.begin() + static_cast<ptrdiff_t>(fit));
+  EXPECT_EQ(Put(rows), 1u);  // the first of them splits the leaf
+  EXPECT_GT(tree_.pages().pages_created() - created, copied);
+}
+
+TEST_F(NeighboursTest, OneThatNoTreeTakesIsRefusedByItself) {
+  const std::string at = KeysBeside(Number(200))[1];
+  const std::string too_long = at + std::string(btree::MaxKeyBytes(512), 'k');
+  EXPECT_EQ(Put({{at, "a"}, {too_long, "b"}}), 1u);
+  const btree::TreeRoot before = tree_.root();
+  EXPECT_EQ(Put({{too_long, "b"}}), 0u);
+  EXPECT_EQ(tree_.root(), before);
+}
+
+TEST_F(NeighboursTest, AFailureLeavesNoTrace) {
+  FailEverywhere(tree_, [&] {
+    const Rows rows = {{Number(100), "x"}, {Number(102), "y"}};
+    const auto taken = btree::PutNeighbours(tree_.pages(), kKeyspace, &tree_.root(),
+                                            [&](size_t n) -> std::optional<btree::Row> {
+                                              if (n == rows.size()) return std::nullopt;
+                                              return btree::Row{rows[n].first, rows[n].second};
+                                            });
+    if (!taken.ok()) return taken.status();
+    for (size_t i = 0; i < *taken; ++i) tree_.Learn(rows[i].first, rows[i].second);
+    return absl::OkStatus();
+  });
+}
+
+TEST_F(NeighboursTest, WritableOnesAreCountedToTheEndOfTheLeaf) {
+  const std::vector<std::string> keys = KeysBeside(Number(200));
+  const std::string behind = std::next(tree_.model().find(keys.back()))->first;
+  EXPECT_EQ(CountWritable({{keys[0], ""}, {keys[0] + "new", ""}, {keys[2], ""}, {behind, ""}}), 3u);
+  EXPECT_EQ(CountWritable({{behind, ""}, {keys[0], ""}}), 1u);
+  tree_.Put(keys[2], std::string(3000, 'l'));
+  EXPECT_EQ(CountWritable({{keys[0], ""}, {keys[2], ""}, {keys[1], ""}}), 1u);
+  EXPECT_EQ(CountWritable({{keys[2], ""}, {keys[1], ""}}), 0u);
+  EXPECT_EQ(CountWritable({}), 0u);
 }
 
 // --- how full sorted insertion leaves the leaves ---

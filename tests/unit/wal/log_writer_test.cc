@@ -322,6 +322,70 @@ TEST(LogWriter, SparesComeFromTheOldLogWhileItIsNeeded) {
   EXPECT_EQ(log->stats().segments, before.segments);
 }
 
+// Whose log asks for spares, counted.
+class AskingLog : public ::testing::Test {
+ protected:
+  AskingLog() {
+    LogWriterOptions options = SmallLog();
+    options.segment_bytes = options.first_segment_bytes;
+    log_ = NewLog(&disk_, options);
+    log_->HaveSparesMade([this] { ++asked_; });
+  }
+
+  // Goes on to the next segment, and a record further.
+  void FillSegment() {
+    const uint64_t spares = log_->stats().spare_segments;
+    while (log_->stats().spare_segments == spares) {
+      ASSERT_TRUE(Commit(log_.get(), std::string(2000, 'a')).ok());
+    }
+    ASSERT_TRUE(Commit(log_.get(), "behind it").ok());
+  }
+
+  MemoryFileSystem disk_;
+  std::unique_ptr<LogWriter> log_;
+  int asked_ = 0;
+};
+
+// A file of zeros takes long: who commits waits for none that it can do without.
+TEST_F(AskingLog, SparesAreAskedForOnceAndMadeBeside) {
+  const uint64_t files = log_->stats().segments;
+  for (int round = 1; round < 5; ++round) {
+    FillSegment();
+    ASSERT_TRUE(Commit(log_.get(), "another one").ok());
+    EXPECT_EQ(asked_, round);
+    EXPECT_EQ(log_->stats().spare_segments, 1u);
+    log_->MakeSpares();
+    EXPECT_EQ(log_->stats().spare_segments, 2u);
+    EXPECT_EQ(log_->stats().segments, files + static_cast<uint64_t>(round));
+  }
+}
+
+// L5: whoever was asked, and has not made any yet, holds nobody up.
+TEST_F(AskingLog, L5ReserveMakesWhatItCannotDoWithout) {
+  const LogStart start = log_->start();
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(Commit(log_.get(), std::string(2000, 'a')).ok());
+  EXPECT_EQ(asked_, 1);
+  EXPECT_EQ(log_->stats().spare_segments, 1u);
+  log_.reset();
+  EXPECT_EQ(ReadAll(&disk_, start)->records.size(), 60u);
+}
+
+TEST_F(AskingLog, AFullDiskIsAskedAgainAfterAWhile) {
+  disk_.set_capacity(disk_.used());
+  FillSegment();
+  EXPECT_EQ(asked_, 1);
+  log_->MakeSpares();
+  EXPECT_EQ(log_->stats().spare_segments, 1u);
+  ASSERT_TRUE(Commit(log_.get(), "soon").ok());
+  EXPECT_EQ(asked_, 1);
+  disk_.clock().Sleep(absl::Seconds(2));
+  ASSERT_TRUE(Commit(log_.get(), "later").ok());
+  EXPECT_EQ(asked_, 2);
+  disk_.set_capacity(uint64_t{1} << 30);
+  log_->MakeSpares();
+  EXPECT_EQ(log_->stats().spare_segments, 2u);
+}
+
 // R11: an idle log gets an empty frame with the current mark, once, without a sync.
 TEST(LogWriter, R11IdleMarkIsWrittenOnceAndNotSynced) {
   MemoryFileSystem disk;
