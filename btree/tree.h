@@ -78,8 +78,8 @@ struct Row {
   std::string_view value;
 };
 using RowAt = absl::FunctionRef<std::optional<Row>(size_t)>;
-// Puts the first row, of which there has to be one, and those behind it, in their order, for as long as they belong into
-// the same leaf and find room there: one way down the tree, and one up, for all of them. Returns how many.
+// Puts the first row, of which there has to be one, and those behind it, in their order, for as long as they belong
+// into the same leaf and find room there: one way down the tree, and one up, for all of them. Returns how many.
 absl::StatusOr<size_t> PutNeighbours(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
                                      RowAt rows);
 // Removes. Returns whether the key was there; false changes nothing, and calls nothing.
@@ -90,8 +90,8 @@ absl::StatusOr<bool> Delete(PageSink& pages, KeyspaceId keyspace, TreeRoot* root
 // read more. `before_change` as above.
 absl::StatusOr<bool> MakeWritable(PageSink& pages, KeyspaceId keyspace, TreeRoot* root,
                                   std::string_view key, BeforeChange before_change);
-// How many of `rows`, from the first one on, belong into one leaf and MakeWritable would have nothing to do for: asked of
-// pages taken in place (pager::WriteSession::InPlace). None: it would for the first one.
+// How many of `rows`, from the first one on, belong into one leaf and MakeWritable would have nothing to do for: asked
+// of pages taken in place (pager::WriteSession::InPlace). None: it would for the first one.
 size_t CountWritable(PageSink& pages, KeyspaceId keyspace, const TreeRoot& root, RowAt rows);
 // Removes every key in the range; returns how many. Rewrites the two edge paths and drops whole subtrees
 // between. On an error pages may have been changed or dropped: the caller rolls back to a mark that it

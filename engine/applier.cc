@@ -58,6 +58,7 @@ absl::StatusOr<bool> Applier::MakeWritable(const Operation& operation,
 
 size_t Applier::CountWritable(std::span<const Operation> puts) const {
   const KeyspaceId keyspace = puts.front().keyspace;
+  if (!state_->names->Exists(keyspace)) return 0;  // so that MakeWritable says what is wrong
   return btree::CountWritable(*session_, keyspace, state_->roots.Get(keyspace),
                               [puts](size_t number) { return RowOf(puts, number); });
 }

@@ -33,7 +33,8 @@ class Applier {
   // Ahead of a put (btree/tree.h).
   absl::StatusOr<bool> MakeWritable(const recovery::Operation& operation,
                                     btree::BeforeChange before_change);
-  // How many of `puts`, from the first one on, share a leaf and find it writable.
+  // How many of `puts`, from the first one on, share a leaf and find it writable. None: MakeWritable has something to do
+  // for the first one, or refuses it.
   size_t CountWritable(std::span<const recovery::Operation> puts) const;
   // Applies the first of `puts`, of which there is one, and those behind it that share its leaf. How many.
   absl::StatusOr<size_t> PutNeighbours(std::span<const recovery::Operation> puts);

@@ -10,7 +10,7 @@
 // batch.
 
 #include <algorithm>
-#include <optional>
+#include <span>
 
 #include "base/check.h"
 #include "base/status.h"

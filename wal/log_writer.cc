@@ -155,14 +155,17 @@ absl::Status LogWriterImpl::Reserve(uint64_t bytes, uint64_t records) {
 // that given, sees to it that there will be kSparesWanted, but not at every call while the disk is full.
 absl::Status LogWriterImpl::EnsureSpares(uint64_t worst_bytes) {
   const size_t needed = kSparesKept + SegmentsBeyondThis(worst_bytes);
-  if (pool_->spares() < needed) KEEL_RETURN_IF_ERROR(pool_->MakeSpares(needed));
+  if (pool_->spares() < needed) {
+    const absl::Status made = pool_->MakeSpares(needed);
+    if (pool_->spares() < needed) return made;  // else some were released meanwhile
+  }
   if (pool_->spares() >= kSparesWanted || spares_requested_.load()) return absl::OkStatus();
   {
     absl::MutexLock lock(&mutex_);
     if (file_system_->clock().Now() < next_spares_attempt_) return absl::OkStatus();
   }
   if (request_spares_ == nullptr) {
-    MakeSpares();
+    MakeWantedSpares();
   } else if (!spares_requested_.exchange(true)) {
     request_spares_();
   }
@@ -170,11 +173,16 @@ absl::Status LogWriterImpl::EnsureSpares(uint64_t worst_bytes) {
 }
 
 void LogWriterImpl::MakeSpares() {
+  if (!spares_requested_.load() || !failure().ok()) return;
+  MakeWantedSpares();
+  spares_requested_ = false;
+}
+
+void LogWriterImpl::MakeWantedSpares() {
   if (!pool_->MakeSpares(kSparesWanted).ok()) {
     absl::MutexLock lock(&mutex_);
     next_spares_attempt_ = file_system_->clock().Now() + kSparesPause;
   }
-  spares_requested_ = false;
 }
 
 // How many further segments `worst_bytes` may need. Of each, the header and the last block are not for
@@ -289,8 +297,8 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Create(
   auto writer =
       std::make_unique<LogWriterImpl>(file_system, identity, options, geometry, std::move(pool));
   KEEL_RETURN_IF_ERROR(writer->Begin(segment, Lsn{RoundUp(beyond, kFreshLogUnit)}));
-  // Without spares the log works until its segment is full; Reserve tells then. While an older log is needed its
-  // files are the spares to come: more beside them would be what the directory never gives back.
+  // What is missing Reserve makes, or tells. While an older log is needed its files are the spares to come: more beside
+  // them would be what the directory never gives back.
   if (spares->counts().held == 0) spares->MakeSpares(kSparesWanted).IgnoreError();
   return writer;
 }

@@ -66,10 +66,10 @@ class LogWriter {
  public:
   // Begins a fresh log in `directory` (which exists): picks a start beyond every LSN that any segment
   // there can ever have held, takes or makes a segment that does not hold [keep_from, ...) of the
-  // old log, writes and syncs its header, and makes spare segments. Nothing of the old log at or
-  // above `keep_from` is touched until Release() passes it. `floor` is a further lower bound for the
-  // start (the superblock's). `identity.salt` must be new. `files`: the segments, from LogReader::TakeFiles; without
-  // they are opened here.
+  // old log, writes and syncs its header, and makes spare segments unless the old log will give some.
+  // Nothing of the old log at or above `keep_from` is touched until Release() passes it. `floor` is a
+  // further lower bound for the start (the superblock's). `identity.salt` must be new. `files`: the
+  // segments, from LogReader::TakeFiles; without they are opened here.
   static absl::StatusOr<std::unique_ptr<LogWriter>> Create(
       io::FileSystem* file_system, std::filesystem::path directory, const LogIdentity& identity,
       Lsn floor, Lsn keep_from, const LogWriterOptions& options,
@@ -83,7 +83,7 @@ class LogWriter {
   // `request`, which returns at once and leads to a call of MakeSpares on another thread. REQUIRES: no other call at
   // the same time.
   virtual void HaveSparesMade(std::function<void()> request) = 0;
-  // Makes the spares that are wanted, beside all other calls. What fails Reserve asks for again, after a while.
+  // Makes the spares that Reserve has asked for, beside all other calls. What fails it asks for again, after a while.
   virtual void MakeSpares() = 0;
 
   // Largest record that Append takes.

@@ -110,6 +110,7 @@ class LogWriterImpl final : public LogWriter {
   uint64_t OffsetMax() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t RoomInSegment() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status EnsureSpares(uint64_t worst_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  void MakeWantedSpares() ABSL_LOCKS_EXCLUDED(mutex_);
   size_t SegmentsBeyondThis(uint64_t worst_bytes) const ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status MakeRoom(uint64_t frame_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Rotate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -39,7 +39,7 @@ class SegmentMakingTest : public FailingDiskTest {
       PutNext();
       if (spares() == 2) continue;
       PutNext();  // notices it
-      begun_.WaitForNotification();
+      ASSERT_TRUE(begun_.WaitForNotificationWithTimeout(absl::Minutes(2)));
     }
   }
   void PutNext() { KEEL_ASSERT_OK(db_->Put(Numbered("k", count_++), std::string(3000, 'v'))); }
@@ -63,7 +63,9 @@ TEST_F(SegmentMakingTest, CommitsDoNotWaitForAFileOfZeros) {
 TEST_F(SegmentMakingTest, AFailureBesideIsNobodysButItsOwn) {
   Watch(absl::Status(kEio, "injected failure"));
   PutUntilBegun();
+  EXPECT_NE(maker_, std::this_thread::get_id());
   Heal();
+  Wait(absl::Seconds(2));  // after a failure it is tried again then
   for (int i = 0; i < 300; ++i) PutNext();
   Open();
   for (int i = 0; i < count_; ++i) {

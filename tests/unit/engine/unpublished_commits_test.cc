@@ -319,6 +319,44 @@ TEST_F(UnpublishedCommitsTest, U2_BatchesAreWholeAndSeenAtOnce) {
   ExpectSound();
 }
 
+// What broke since batches stay unpublished: its record was in the log by the time that the keyspace was missed.
+TEST_F(UnpublishedCommitsTest, U2_ABatchForADroppedKeyspaceIsRefusedWhole) {
+  const absl::StatusOr<Keyspace> doomed = db_->OpenKeyspace("doomed");
+  KEEL_ASSERT_OK(doomed.status());
+  KEEL_ASSERT_OK(db_->DropKeyspace("doomed"));
+  for (int quiet = 0; quiet < 20; ++quiet) PutNone("quiet", std::to_string(quiet));
+  WriteBatch batch;
+  batch.Put("half", "way");
+  batch.Put(*doomed, "no", "where");
+  batch.Put("all the", "way");
+  EXPECT_TRUE(absl::IsNotFound(db_->Write(batch, kNone).status()));
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"quiet", "19"}}));
+  PutNone("behind", "it");
+  KEEL_ASSERT_OK(db_->Sync());
+  OpenOn(disk_.Copy());
+  EXPECT_EQ(ReadAll(*db_), (Contents{{"behind", "it"}, {"quiet", "19"}}));
+}
+
+// Neighbours by key, not by keyspace.
+TEST_F(UnpublishedCommitsTest, U2_RowsOfABatchStayInTheirKeyspaces) {
+  const absl::StatusOr<Keyspace> other = db_->OpenKeyspace("other");
+  KEEL_ASSERT_OK(other.status());
+  for (int quiet = 0; quiet < 20; ++quiet) PutNone("quiet", std::to_string(quiet));
+  WriteBatch batch;
+  for (int i = 0; i < 100; ++i) {
+    batch.Put(Numbered("k", i), "one");
+    if (i % 3 == 0) batch.Put(*other, Numbered("k", i), "other");
+  }
+  KEEL_ASSERT_OK(db_->Write(batch, kNone).status());
+  EXPECT_EQ(Count(), 101U);
+  EXPECT_EQ(db_->Count(*other).value_or(0), 34U);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(GetText(*db_, Numbered("k", i)), "one");
+    EXPECT_EQ(db_->Get(*other, Numbered("k", i)).ok(), i % 3 == 0);
+  }
+  ExpectSound();
+}
+
 // A checkpoint is of what nobody has looked at as well: else the log of a database that is only written would grow.
 TEST_F(UnpublishedCommitsTest, ACheckpointHoldsThem) {
   for (int i = 0; i < 3000; ++i) PutNone(Numbered("k", i), std::string(300, 'x'));
