@@ -82,6 +82,10 @@ class Machine {
       RC_ASSERT(handle.ok());
       handles_.push_back(*handle);
     }
+    const auto gone = db_->OpenKeyspace("gone");
+    RC_ASSERT(gone.ok());
+    RC_ASSERT(db_->DropKeyspace("gone").ok());
+    gone_ = *gone;
   }
   std::filesystem::path directory() const { return temp_.path() / "db"; }
 
@@ -115,7 +119,15 @@ class Machine {
         return Below(4) == 0 ? Reopen(/*crash=*/options_.background == Background::kManual)
                              : PutOne();
       default:
-        return Below(8) == 0 ? Reopen(/*crash=*/false) : CountSome();
+        switch (Below(8)) {
+          case 0:
+            return Reopen(/*crash=*/false);
+          case 1:
+          case 2:
+            return Burst();
+          default:
+            return CountSome();
+        }
     }
   }
 
@@ -149,6 +161,41 @@ class Machine {
       }
     }
     RC_ASSERT(db_->Write(batch, {AnyDurability()}).ok());
+  }
+
+  // Commits without a look between them, after which batches stay unpublished; one that is refused leaves nothing.
+  void Burst() {
+    for (int quiet = 0; quiet < 20; ++quiet) {
+      const std::string key = Key();
+      const std::string value = Value();
+      RC_ASSERT(db_->Put(key, value, {Durability::kNone}).ok());
+      Of(model_, 0)[key] = value;
+    }
+    for (uint64_t batches = 1 + Below(4); batches > 0; --batches) {
+      Model after = model_;
+      WriteBatch batch = Neighbours(after);
+      const bool refused = Below(3) == 0;
+      if (refused) batch.Put(gone_, Key(), Value());
+      const absl::Status status = db_->Write(batch, {Durability::kNone}).status();
+      RC_ASSERT((refused ? absl::IsNotFound(status) : status.ok()));
+      if (!refused) model_ = after;
+    }
+  }
+
+  // Puts of keys that mostly lie side by side.
+  WriteBatch Neighbours(Model& model) {
+    WriteBatch batch;
+    int space = Space();
+    uint64_t number = Below(kKeys);
+    for (uint64_t rows = 1 + Below(60); rows > 0; --rows) {
+      if (Below(10) == 0) space = Space();
+      number = Below(10) == 0 ? Below(kKeys) : (number + 1) % kKeys;
+      const std::string key = absl::StrFormat("key%05d", number);
+      const std::string value = Value();
+      batch.Put(Handle(space), key, value);
+      Of(model, space)[key] = value;
+    }
+    return batch;
   }
 
   std::pair<std::string, std::string> Interval() {
@@ -304,6 +351,7 @@ class Machine {
   Options options_;
   std::unique_ptr<Database> db_;
   std::vector<Keyspace> handles_;
+  Keyspace gone_;  // dropped
   Model model_;
   std::vector<HeldSnapshot> snapshots_;
 };
