@@ -35,13 +35,13 @@ absl::Status CheckWithin(const NodeView& node, const KeyParts& lower,
   const KeyParts lowest = node.key(first);
   const auto order = CompareKeys(lowest, lower);
   // A separator that equals the lower fence would leave nothing to the child before it.
-  if (order < 0 || (order == 0 && !node.leaf())) {
+  if (std::is_lt(order) || (std::is_eq(order) && !node.leaf())) {
     return MakeStatus(absl::StatusCode::kDataLoss, "page %d: key '%s' below its fence '%s'",
                       node.header().page_id, Printable(lowest.ToString()),
                       Printable(lower.ToString()));
   }
   const KeyParts highest = node.key(node.count() - 1);
-  if (upper && CompareKeys(highest, *upper) >= 0) {
+  if (upper && std::is_gteq(CompareKeys(highest, *upper))) {
     return MakeStatus(absl::StatusCode::kDataLoss, "page %d: key '%s' not below its fence '%s'",
                       node.header().page_id, Printable(highest.ToString()),
                       Printable(upper->ToString()));
@@ -90,10 +90,10 @@ bool SeenWithin(const NodeView& node, const FencesAbove& fences) {
   if (first >= node.count()) return true;
   if (fences.lower) {
     const auto order = CompareStarts({node, first}, {fences.lower->node, fences.lower->slot});
-    if (!(order > 0 || (order == 0 && node.leaf()))) return false;
+    if (!(std::is_gt(order) || (std::is_eq(order) && node.leaf()))) return false;
   }
-  return !fences.upper ||
-         CompareStarts({node, node.count() - 1}, {fences.upper->node, fences.upper->slot}) < 0;
+  return !fences.upper || std::is_lt(CompareStarts({node, node.count() - 1},
+                                                   {fences.upper->node, fences.upper->slot}));
 }
 
 }  // namespace
@@ -108,8 +108,8 @@ FencesAbove FencesOf(const Path& path, size_t level) {
 
 bool FencesAbove::Hold(std::string_view key) const {
   const KeyParts parts{key, {}};
-  if (lower && CompareKeys(parts, lower->node.key(lower->slot)) < 0) return false;
-  return !upper || CompareKeys(parts, upper->node.key(upper->slot)) < 0;
+  if (lower && std::is_lt(CompareKeys(parts, lower->node.key(lower->slot)))) return false;
+  return !upper || std::is_lt(CompareKeys(parts, upper->node.key(upper->slot)));
 }
 
 absl::Status CheckFences(const NodeView& node, const FencesAbove& fences) {

@@ -156,7 +156,7 @@ absl::Status LogWriterImpl::Reserve(uint64_t bytes, uint64_t records) {
 absl::Status LogWriterImpl::EnsureSpares(uint64_t worst_bytes) {
   const size_t needed = kSparesKept + SegmentsBeyondThis(worst_bytes);
   if (pool_->spares() < needed) {
-    const absl::Status made = pool_->MakeSpares(needed);
+    absl::Status made = pool_->MakeSpares(needed);
     if (pool_->spares() < needed) return made;  // else some were released meanwhile
   }
   if (pool_->spares() >= kSparesWanted || spares_requested_.load()) return absl::OkStatus();
