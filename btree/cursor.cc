@@ -147,7 +147,16 @@ void Cursor::SeekToLast() {
   if (DescendToLast()) SettleBefore(path_.leaf().count());
 }
 
+// Whether a key lies in the leaf that a seek lets go before it has used the key: a value that says where to go on.
+bool Cursor::LiesInLeaf(std::string_view key) const {
+  if (!valid()) return false;
+  const auto begin = reinterpret_cast<uintptr_t>(path_.leaf().page());
+  const auto at = reinterpret_cast<uintptr_t>(key.data());
+  return at - begin < pages_->page_bytes();
+}
+
 void Cursor::Seek(std::string_view key) {
+  if (LiesInLeaf(key)) return Seek(std::string(key));
   if (key < lower_) key = lower_;
   if (!DescendTo(key, true)) return;
   bool equal = false;
@@ -157,6 +166,7 @@ void Cursor::Seek(std::string_view key) {
 }
 
 void Cursor::SeekForPrev(std::string_view key) {
+  if (LiesInLeaf(key)) return SeekForPrev(std::string(key));
   if (upper_ && key >= *upper_) return SeekToLast();
   if (!DescendTo(key, false)) return;
   bool equal = false;

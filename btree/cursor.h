@@ -101,6 +101,7 @@ class Cursor {
   bool Fail(absl::Status error);
   void EnterLeaf(bool forward);
   bool Take(size_t at);
+  bool LiesInLeaf(std::string_view key) const;
   bool DescendTo(std::string_view wanted, bool forward);
   bool DescendToLast();
   bool MoveLeaf(bool forward);

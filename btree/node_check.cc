@@ -112,7 +112,8 @@ class Checker {
       return Damage("entry of slot %d takes %d bytes", i, entry);
     }
     if (!slot.large()) return absl::OkStatus();
-    const absl::Status extent = CheckExtent(node_.value(i).bytes, page_bytes());
+    const absl::Status extent =
+        CheckExtent(node_.value(i).bytes, page_bytes(), Epoch{header_.birth});
     if (!extent.ok()) return Damage("slot %d: %s", i, extent.message());
     return absl::OkStatus();
   }

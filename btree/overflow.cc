@@ -328,9 +328,12 @@ absl::StatusOr<Extent> DecodeExtent(std::string_view bytes, uint32_t page_bytes)
   return extent;
 }
 
-absl::Status CheckExtent(std::string_view bytes, uint32_t page_bytes) {
+absl::Status CheckExtent(std::string_view bytes, uint32_t page_bytes, Epoch newest_birth) {
   Extent extent;
-  return ParseExtent(bytes, page_bytes, &extent, nullptr);
+  KEEL_RETURN_IF_ERROR(ParseExtent(bytes, page_bytes, &extent, nullptr));
+  if (extent.birth <= newest_birth) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kDataLoss, "extent of birth %d, younger than its leaf",
+                    extent.birth.value);
 }
 
 absl::StatusOr<Extent> WriteExtent(PageSink& pages, std::string_view value) {

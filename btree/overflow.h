@@ -44,8 +44,9 @@ constexpr uint64_t ExtentTablePages(uint64_t value_bytes, uint32_t page_bytes) {
 std::string EncodeExtent(const Extent& extent);
 // DataLoss if the bytes are no extent (counts and lengths are checked against each other).
 absl::StatusOr<Extent> DecodeExtent(std::string_view bytes, uint32_t page_bytes);
-// The same without the result, and without an allocation when all is well.
-absl::Status CheckExtent(std::string_view bytes, uint32_t page_bytes);
+// The same without the result, and without an allocation when all is well; and that it was born by `newest_birth`, as
+// what refers to it was.
+absl::Status CheckExtent(std::string_view bytes, uint32_t page_bytes, Epoch newest_birth);
 
 // Writes the value to new runs; on an error they have been dropped again. REQUIRES: 0 < value.size() <=
 // kMaxValueBytes.

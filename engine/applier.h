@@ -38,6 +38,9 @@ class Applier {
   size_t CountWritable(std::span<const recovery::Operation> puts) const;
   // Applies the first of `puts`, of which there is one, and those behind it that share its leaf. How many.
   absl::StatusOr<size_t> PutNeighbours(std::span<const recovery::Operation> puts);
+  // What the session reserves from here on is for puts. Each change says so for itself; this is for who reserves ahead
+  // of it.
+  void ReserveForPuts() { session_->set_space_use(space_for_puts_); }
   // Grows with each operation that was applied.
   uint64_t changes() const { return changes_; }
 

@@ -167,7 +167,9 @@ absl::StatusOr<bool> CreateDatabase(io::FileSystem& file_system,
 
 absl::Status MakeNamesDurable(io::FileSystem& file_system, const std::filesystem::path& directory) {
   KEEL_RETURN_IF_ERROR(file_system.SyncDirectory(directory, io::SyncPurpose::kDatabaseDirectory));
-  std::filesystem::path parent = directory.parent_path();
+  std::filesystem::path named = directory.lexically_normal();
+  if (!named.has_filename()) named = named.parent_path();  // "/data/db/"
+  std::filesystem::path parent = named.parent_path();
   if (parent.empty()) parent = ".";
   return file_system.SyncDirectory(parent, io::SyncPurpose::kParentDirectory);
 }

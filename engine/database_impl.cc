@@ -237,7 +237,7 @@ absl::Status Database::Impl::ApplyAndLog(const Operation& operation) {
   status = applier_.Apply(operation);
   if (IsDiskFull(status) && MakeRoom(Shortage::kPages)) status = applier_.Apply(operation);
   if (status.ok()) status = transaction_log_->Add(operation);
-  has_puts_ |= operation.kind == OperationKind::kPut;
+  has_puts_ |= status.ok() && operation.kind == OperationKind::kPut;
   return ExplainFailure(status);
 }
 
@@ -314,6 +314,7 @@ absl::Status Database::Impl::FinishCommit(Lsn lsn, Durability durability, uint32
   if (durability == Durability::kSync) {
     absl::Status status = FlushThrough(lsn, commits);
     background_->NoteCommit();
+    if (!status.ok()) status = AfterFailedFlush(lsn);
     return status;
   }
   StopOnFailure();
@@ -339,7 +340,11 @@ absl::Status Database::Impl::StoppedOnTheWay() const {
 }
 
 absl::Status Database::Impl::FinishReading(Lsn base, Durability durability) {
-  if (options_.read_only || base <= storage_->log->durable()) return absl::OkStatus();
+  if (options_.read_only) return absl::OkStatus();
+  if (const Lsn durable = storage_->log->durable(); base <= durable) {
+    registry_.AdvanceVisible(durable);  // whoever flushed it may be about to
+    return absl::OkStatus();
+  }
   if (FinishCommit(base, durability).ok()) return absl::OkStatus();
   // Unknown is the outcome of what was read; of this one nothing is in the log.
   return CheckRunning();

@@ -195,7 +195,9 @@ void Database::Impl::FinishGroup(const Group& group, Outcome outcome) {
   if (std::ranges::none_of(group, waits)) return;
   const Durability durability = group.front()->durability();
   const auto commits = static_cast<uint32_t>(group.size());
-  const absl::Status finished = outcome == Outcome::kUnpublished
+  // Who changed nothing has met what may be published and not yet visible: a flush of others is still on its way.
+  const auto seen = [&](const Member* member) { return member->logged || !waits(member); };
+  const absl::Status finished = outcome == Outcome::kUnpublished && std::ranges::all_of(group, seen)
                                     ? FinishUndurable(end, durability)
                                     : FinishCommit(end, durability, commits);
   if (finished.ok()) return;
@@ -214,8 +216,8 @@ void Database::Impl::FinishGroup(const Group& group, Outcome outcome) {
 // A flush by another thread may have taken the first records of a group to the disk, and have failed before the last.
 absl::Status Database::Impl::AfterFailedFlush(Lsn lsn) {
   const absl::Status own = storage_->log->Flush(lsn);
-  // On the disk, and never to be visible here.
-  return own.ok() ? StoppedOnTheWay() : own;
+  // On the disk, and never to be visible here; or not, and others have seen it, behind commits that need no flush.
+  return own.ok() || registry_.Visible()->lsn >= lsn ? StoppedOnTheWay() : own;
 }
 
 }  // namespace keel

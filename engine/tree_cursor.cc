@@ -44,6 +44,8 @@ void TreeCursor::Attach(const TreeState& state) {
 
 void TreeCursor::Move(Movement movement, std::string_view key) {
   if (!attached_) return;
+  const bool relative = movement == Movement::kNext || movement == Movement::kPrev;
+  if (relative && !valid()) return;  // an error is never stepped over
   large_read_ = false;
   if (transaction_ == nullptr) {
     const SharedVersion::Use use(*version_);

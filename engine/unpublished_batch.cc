@@ -95,6 +95,7 @@ absl::Status Database::Impl::MakeGatheredWritable() {
     return absl::CancelledError();
   }
   MakeRoomForMutable();
+  applier_.ReserveForPuts();
   return storage_->session->Reserve(pages);
 }
 

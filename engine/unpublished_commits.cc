@@ -145,6 +145,7 @@ bool Database::Impl::CanBeLoggedInMemory(const Operation& operation) const {
 // Cancelled: a page on the path is not of the current epoch, or there are none any more.
 absl::Status Database::Impl::PutInPlace(const Operation& operation) {
   MakeRoomForMutable();
+  applier_.ReserveForPuts();
   KEEL_RETURN_IF_ERROR(storage_->session->Reserve(PagesOfPut(operation)));
   const io::LatchLock latch(&unpublished_latch_);
   if (unpublished_ended_) return absl::CancelledError();
@@ -194,6 +195,7 @@ size_t Database::Impl::PagesOfPut(const Operation& operation) const {
 // False: the key's value lies in extents. With pages for the put too: a copy that it cannot follow would cost others space.
 absl::StatusOr<bool> Database::Impl::MakeWritable(const Operation& operation) {
   MakeRoomForMutable();
+  applier_.ReserveForPuts();
   KEEL_RETURN_IF_ERROR(storage_->session->Reserve(2 * PagesOfPut(operation)));
   std::optional<io::LatchLock> latch;
   std::optional<pager::WriteSession::Watched> watched;  // these end before the latch is released

@@ -201,7 +201,7 @@ class StoredValue {
       bytes[input.Take<uint8_t>() % bytes.size()] = static_cast<char>(input.Take<uint8_t>());
     }
     const absl::StatusOr<btree::Extent> spoilt = btree::DecodeExtent(bytes, kPageBytes);
-    KEEL_CHECK(spoilt.ok() == btree::CheckExtent(bytes, kPageBytes).ok());
+    KEEL_CHECK(spoilt.ok() == btree::CheckExtent(bytes, kPageBytes, Epoch{UINT64_MAX}).ok());
     if (spoilt.ok() && spoilt->value_bytes <= kValueBytesMax) extent_ = *spoilt;
   }
 

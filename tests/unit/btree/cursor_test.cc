@@ -233,6 +233,25 @@ TEST_F(CursorTest, ResetGoesOnWithAnotherRoot) {
   EXPECT_EQ(moved.key(), Number(59));
 }
 
+// A value that says where to go on lies in the leaf that a seek gives up first.
+TEST_F(CursorTest, SeeksWhereItsOwnValueSays) {
+  for (const bool forwards : {true, false}) {
+    ModelTree tree(512);
+    for (uint64_t i = 0; i < 300; ++i) tree.Put(Number(i), Number(299 - i));
+    Cursor cursor(&tree.pages(), kKeyspace, tree.root(), Range{});
+    cursor.Seek(Number(7));
+    ASSERT_TRUE(cursor.valid());
+    pager::PageHandle leaf = cursor.PinLeaf();
+    tree.pages().UseFrameAgain(PageId{leaf.header().page_id});
+    leaf.Release();
+    forwards ? cursor.Seek(cursor.value().bytes) : cursor.SeekForPrev(cursor.value().bytes);
+    ASSERT_TRUE(cursor.valid());
+    EXPECT_EQ(cursor.key(), Number(292));
+    cursor.Reset(kKeyspace, {});
+    tree.pages().set_tolerant();
+  }
+}
+
 // The key lies in the cursor, not in the leaf that a seek gives up first.
 TEST_F(CursorTest, SeeksItsOwnKey) {
   Fill(300);

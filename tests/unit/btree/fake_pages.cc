@@ -104,6 +104,10 @@ const std::byte* FakePages::Resident(PageId id) const {
 absl::StatusOr<PageHandle> FakePages::Pin(const pager::PageWant& want) {
   const PageId id = want.reference.id;
   ++pinned_;
+  if (frame_to_use_ != 0 && At(PageId{frame_to_use_}).pins == 0) {
+    std::ranges::fill(At(PageId{frame_to_use_}).bytes.span(), std::byte{0xff});
+    frame_to_use_ = 0;
+  }
   if (IsTurn(&fail_pin_) || damaged_.contains(id.value)) {
     return MakeStatus(absl::StatusCode::kDataLoss, "injected: page %d", id.value);
   }

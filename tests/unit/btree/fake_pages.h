@@ -40,6 +40,8 @@ class FakePages : public pager::PageSink {
   // The page gives DataLoss from now on; or no longer.
   void Damage(PageId id) { damaged_.insert(id.value); }
   void Heal(PageId id) { damaged_.erase(id.value); }
+  // Its frame goes to another page at the next Pin that finds it without pins: what is there then is of no tree.
+  void UseFrameAgain(PageId id) { frame_to_use_ = id.value; }
   void set_max_run_pages(uint64_t pages) { max_run_pages_ = pages; }
   // Runs have as few pages as was allowed.
   void set_least_runs() { least_runs_ = true; }
@@ -112,6 +114,7 @@ class FakePages : public pager::PageSink {
   int fail_create_run_ = 0;
   int fail_write_raw_ = 0;
   std::set<uint64_t> damaged_;
+  uint64_t frame_to_use_ = 0;
   std::map<uint64_t, std::unique_ptr<Page>> pages_;
 };
 

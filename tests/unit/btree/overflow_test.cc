@@ -129,7 +129,9 @@ TEST(OverflowTest, AsLongAsRunsAreAsLongAsWasAskedForNoValueIsTooTorn) {
       const std::string value(pages_wanted * page_bytes, 'v');
       const auto extent = btree::WriteExtent(pages, value);
       ASSERT_TRUE(extent.ok()) << extent.status();
-      EXPECT_TRUE(btree::CheckExtent(btree::EncodeExtent(*extent), page_bytes).ok());
+      EXPECT_TRUE(btree::CheckExtent(btree::EncodeExtent(*extent), page_bytes, extent->birth).ok());
+      EXPECT_TRUE(absl::IsDataLoss(btree::CheckExtent(btree::EncodeExtent(*extent), page_bytes,
+                                                      Epoch{extent->birth.value - 1})));
     }
   }
 }
@@ -163,7 +165,7 @@ std::string Encoded(uint64_t value_bytes, const std::vector<pager::PageRun>& run
 TEST(OverflowTest, WhatIsNoExtentIsRefused) {
   const auto refused = [](const std::string& bytes) {
     return absl::IsDataLoss(btree::DecodeExtent(bytes, 512).status()) &&
-           absl::IsDataLoss(btree::CheckExtent(bytes, 512));
+           absl::IsDataLoss(btree::CheckExtent(bytes, 512, Epoch{UINT64_MAX}));
   };
   const std::string good = Encoded(1000, {{PageId{9}, 1}, {PageId{20}, 2}});
   EXPECT_TRUE(btree::DecodeExtent(good, 512).ok());

@@ -414,6 +414,50 @@ TEST_F(ReadFailureTest, G3_AReadThatKeepsFailingIsDamageOfThatPageAlone) {
   EXPECT_EQ(GetText(*db_, "k001000").size(), 900U);
 }
 
+// What broke: of "/data/db/" the directory itself was taken for the one that has its name.
+TEST_F(IoFailureTest, ADirectoryGivenWithASlashBehindIsNamedDurablyToo) {
+  for (const char* const directory : {"/data/db", "/data/db/", "/data/./db//"}) {
+    MemoryFileSystem disk;
+    KEEL_ASSERT_OK(disk.CreateDirectory("/data"));
+    options_.file_system = &disk;
+    auto db = Database::Open(directory, options_);
+    KEEL_ASSERT_OK(db.status());
+    std::vector<std::string> parents;
+    for (const Call& call : disk.TakeCalls()) {
+      if (call.kind != Call::Kind::kSyncDirectory) continue;
+      if (call.purpose == io::SyncPurpose::kParentDirectory) parents.push_back(call.name);
+    }
+    EXPECT_THAT(parents, ::testing::Contains("data")) << directory;
+    KEEL_EXPECT_OK((*db)->Close());
+  }
+}
+
+// What broke: the loop that is in the headers went on behind a large value that could not be read, and ended well.
+TEST_F(IoFailureTest, G3_AWalkEndsAtALargeValueThatCannotBeRead) {
+  KEEL_ASSERT_OK(db_->Put("a", "1"));
+  KEEL_ASSERT_OK(db_->Put("b", std::string(100'000, 'x')));
+  KEEL_ASSERT_OK(db_->Put("c", "1"));
+  const Snapshot snapshot = db_->GetSnapshot();
+  for (const bool of_snapshot : {false, true}) {
+    for (const bool forwards : {true, false}) {
+      Cursor cursor = of_snapshot ? snapshot.NewCursor() : db_->NewCursor();
+      forwards ? cursor.SeekToFirst() : cursor.SeekToLast();
+      Fail([](const Call& call) { return call.kind == Call::Kind::kRead; }, kForever);
+      std::vector<std::string> keys;
+      for (; cursor.Valid(); forwards ? cursor.Next() : cursor.Prev()) {
+        keys.emplace_back(cursor.key());
+        EXPECT_EQ(cursor.value().size(), keys.back() == "b" ? 0U : 1U);
+      }
+      EXPECT_EQ(keys, (std::vector<std::string>{forwards ? "a" : "c", "b"}));
+      EXPECT_FALSE(cursor.status().ok());
+      Heal();
+      cursor.Seek("b");
+      ASSERT_TRUE(cursor.Valid());
+      EXPECT_EQ(cursor.value().size(), 100'000U);
+    }
+  }
+}
+
 // The last commit rots before any other is made. An idle log carries a mark behind it (R11), so that it is not taken
 // for one that was never finished.
 TEST_F(IoFailureTest, R11_TheLastCommitOfAnIdleDatabaseCannotVanish) {

@@ -2,6 +2,7 @@
 
 #include <absl/synchronization/notification.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 
@@ -45,7 +46,7 @@ class SegmentMakingTest : public FailingDiskTest {
   void PutNext() { KEEL_ASSERT_OK(db_->Put(Numbered("k", count_++), std::string(3000, 'v'))); }
 
   absl::Notification begun_;
-  std::thread::id maker_;
+  std::atomic<std::thread::id> maker_;
   int count_ = 0;
 };
 
@@ -54,7 +55,7 @@ TEST_F(SegmentMakingTest, CommitsDoNotWaitForAFileOfZeros) {
   const uint64_t before = db_->Stats().log.segments;
   Watch(absl::OkStatus());
   PutUntilBegun();
-  EXPECT_NE(maker_, std::this_thread::get_id());
+  EXPECT_NE(maker_.load(), std::this_thread::get_id());
   for (int i = 0; i < 300; ++i) PutNext();
   EXPECT_GT(db_->Stats().log.segments, before);
 }
@@ -63,7 +64,7 @@ TEST_F(SegmentMakingTest, CommitsDoNotWaitForAFileOfZeros) {
 TEST_F(SegmentMakingTest, AFailureBesideIsNobodysButItsOwn) {
   Watch(absl::Status(kEio, "injected failure"));
   PutUntilBegun();
-  EXPECT_NE(maker_, std::this_thread::get_id());
+  EXPECT_NE(maker_.load(), std::this_thread::get_id());
   Heal();
   Wait(absl::Seconds(2));  // after a failure it is tried again then
   for (int i = 0; i < 300; ++i) PutNext();

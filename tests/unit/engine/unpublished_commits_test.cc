@@ -1,10 +1,13 @@
 // Commits that no version holds until somebody looks (engine/unpublished_commits.cc): whoever looks sees them.
 
+#include <absl/synchronization/notification.h>
+
 #include <atomic>
 #include <optional>
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "engine/version_registry.h"
@@ -317,6 +320,71 @@ TEST_F(UnpublishedCommitsTest, U2_BatchesAreWholeAndSeenAtOnce) {
   }
   OpenOn(disk_.Copy());  // whatever is there passes its checks
   ExpectSound();
+}
+
+// What broke: the commit that it had met was published, its flush still under way, and the next lookup did not see it.
+TEST_F(UnpublishedCommitsTest, U1_WhoChangesNothingMakesVisibleWhatItHasMet) {
+  for (const auto& [options, conditional] :
+       {std::pair(kAsync, false), {kNone, false}, {kAsync, true}, {kNone, true}}) {
+    KEEL_ASSERT_OK(db_->Put("k", "1"));
+    absl::Notification syncing;
+    absl::Notification go_on;
+    disk_.set_fault([&](const Call& call) {
+      if (Syncs(io::SyncPurpose::kLogFlush)(call) && !syncing.HasBeenNotified()) {
+        syncing.Notify();
+        go_on.WaitForNotification();
+      }
+      return absl::OkStatus();
+    });
+    std::thread other([&] { KEEL_EXPECT_OK(conditional ? db_->Put("k", "2") : db_->Delete("k")); });
+    syncing.WaitForNotification();
+    if (conditional) {
+      EXPECT_TRUE(absl::IsAborted(db_->PutIf("k", std::string("1"), "3", options).status()));
+      EXPECT_EQ(GetText(*db_, "k"), "2");
+    } else {
+      KEEL_EXPECT_OK(db_->Delete("k", options));
+      EXPECT_EQ(GetText(*db_, "k"), "NotFound");
+    }
+    go_on.Notify();
+    other.join();
+    Heal();
+  }
+}
+
+// What broke: a commit that others have seen was answered as one that certainly is not done.
+TEST_F(UnpublishedCommitsTest, G4_WhatOthersHaveSeenIsUnknownWhenItsFlushFails) {
+  for (const bool in_transaction : {false, true}) {
+    absl::Notification syncing;
+    absl::Notification go_on;
+    disk_.set_fault([&](const Call& call) {
+      if (!Syncs(io::SyncPurpose::kLogFlush)(call)) return absl::OkStatus();
+      if (!syncing.HasBeenNotified()) {
+        syncing.Notify();
+        go_on.WaitForNotification();
+      }
+      return absl::Status(kEio, "injected failure");
+    });
+    const auto commit = [&](const char* key) {
+      if (!in_transaction) return db_->Put(key, "1");
+      absl::StatusOr<Transaction> transaction = db_->Begin();
+      if (!transaction.ok()) return transaction.status();
+      const absl::Status put = transaction->Put(key, "1");
+      return put.ok() ? transaction->Commit().status() : put;
+    };
+    std::thread first([&] { EXPECT_TRUE(absl::IsUnknown(commit("first"))); });
+    syncing.WaitForNotification();
+    absl::Status answer;
+    std::thread second([&] { answer = commit("k"); });
+    while (GetText(*db_, "k") != "1") PutNone("behind", "it");
+    go_on.Notify();
+    first.join();
+    second.join();
+    EXPECT_TRUE(absl::IsUnknown(answer)) << answer;
+    EXPECT_EQ(GetText(*db_, "k"), "1");
+    Heal();
+    Open();
+    KEEL_ASSERT_OK(db_->DeleteRange(KeyRange::All()));
+  }
 }
 
 // What broke since batches stay unpublished: its record was in the log by the time that the keyspace was missed.

@@ -125,6 +125,44 @@ TEST(SegmentPool, P1HeldSegmentsAreNotHandedOut) {
   EXPECT_EQ(*pool->Take(), first);
 }
 
+// Whoever made it was killed before its name was durable; it is there all the same, and whole.
+TEST(SegmentPool, P4AFileIsInThePoolOnlyOnceItsNameIsDurable) {
+  MemoryFileSystem disk;
+  ASSERT_TRUE(OpenPool(&disk)->MakeSpares(1).ok());
+  disk.set_fault([](const Call& call) {
+    return call.kind == Call::Kind::kSyncDirectory ? absl::UnavailableError("not now")
+                                                   : absl::OkStatus();
+  });
+  EXPECT_THAT(SegmentPool::Open(&disk, kLogDirectory, Lsn{kLsnMax}, Options()).status(),
+              IsStatus(StatusCode::kUnavailable));
+  disk.set_fault(nullptr);
+  disk.TakeCalls();
+  EXPECT_EQ(OpenPool(&disk)->spares(), 1u);
+  EXPECT_EQ(disk.TakeCalls().back().kind, Call::Kind::kSyncDirectory);
+}
+
+// What looks like a frame of another database lies in somebody's value.
+TEST(SegmentPool, AValueThatHoldsAFrameOfAnotherDatabaseIsNobodysBusiness) {
+  const std::filesystem::path first = std::filesystem::path(kLogDirectory) / "segment-0001";
+  std::vector<std::byte> foreign;
+  {
+    MemoryFileSystem other;
+    other.CreateDirectory(kLogDirectory).IgnoreError();
+    auto log = LogWriter::Create(&other, kLogDirectory, {DatabaseId{7, 7}, 1, 1}, Lsn{1 << 20},
+                                 Lsn{kLsnMax}, SmallLog());
+    ASSERT_TRUE(log.ok()) << log.status();
+    ASSERT_TRUE(Commit(log->get(), "foreign").ok());
+    log->reset();
+    const std::vector<std::byte>& bytes = other.Bytes(first);
+    foreign.assign(bytes.begin() + kLogBlockBytes, bytes.begin() + 2 * kLogBlockBytes);
+  }
+  MemoryFileSystem disk;
+  ASSERT_TRUE(OpenPool(&disk)->MakeSpares(1).ok());
+  std::ranges::copy(foreign, disk.Bytes(first).begin() + 3 * kLogBlockBytes);
+  const auto pool = SegmentPool::Open(&disk, kLogDirectory, Lsn{kLsnMax}, Options());
+  EXPECT_TRUE(pool.ok()) << pool.status();
+}
+
 // Segments of the kept log stay, those of a fresh log that no superblock ever named do not.
 TEST(SegmentPool, P1OldLogIsHeldAndAbandonedFreshLogIsNot) {
   MemoryFileSystem disk;
