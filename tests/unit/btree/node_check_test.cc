@@ -137,9 +137,10 @@ TEST_F(NodeCheckTest, LooksIntoExtents) {
   const auto offset = static_cast<size_t>(found->value.bytes.data() -
                                           reinterpret_cast<const char*>(found->leaf.bytes()));
   ExpectSeen(found->leaf.bytes(), 512,
-             {{"value bytes", [&](std::byte* page, pager::PageHeader&, Slot*) {
-                 page[offset + 1] ^= std::byte{0x40};
-               }}});
+             {{"value bytes", [&](std::byte* page, pager::PageHeader&,
+                                  Slot*) { page[offset + 1] ^= std::byte{0x40}; }},
+              {"an extent younger than its leaf",
+               [](std::byte*, pager::PageHeader& header, Slot*) { --header.birth; }}});
 }
 
 TEST_F(NodeCheckTest, OtherKindsOfPagesAreNotItsBusiness) {
