@@ -24,6 +24,11 @@ constexpr Generation kFirstGeneration{uint64_t{1} << kEpochCounterBits};
 constexpr int kFirstPair = 0;
 constexpr absl::Duration kRetry = absl::Milliseconds(20);
 
+absl::Status MakeDirectory(io::FileSystem& file_system, const std::filesystem::path& path) {
+  const absl::Status made = file_system.CreateDirectory(path);
+  return made.code() == absl::StatusCode::kAlreadyExists ? absl::OkStatus() : made;
+}
+
 class Creator {
  public:
   Creator(io::FileSystem& file_system, std::filesystem::path directory, const Options& options)
@@ -32,7 +37,6 @@ class Creator {
   absl::StatusOr<bool> Create();
 
  private:
-  absl::Status MakeDirectory(const std::filesystem::path& path);
   absl::Status CheckDirectory();
   // The temporary file, locked; none if somebody else finished first.
   absl::StatusOr<std::unique_ptr<io::File>> OpenTemporary();
@@ -47,11 +51,6 @@ class Creator {
   const std::filesystem::path directory_;
   const Options& options_;
 };
-
-absl::Status Creator::MakeDirectory(const std::filesystem::path& path) {
-  const absl::Status made = file_system_.CreateDirectory(path);
-  return made.code() == absl::StatusCode::kAlreadyExists ? absl::OkStatus() : made;
-}
 
 absl::Status Creator::CheckDirectory() {
   KEEL_ASSIGN_OR_RETURN(const std::vector<std::string> names, file_system_.List(directory_));
@@ -145,13 +144,12 @@ absl::Status Creator::WriteContents(io::File& file) {
 }
 
 absl::StatusOr<bool> Creator::Create() {
-  KEEL_RETURN_IF_ERROR(MakeDirectory(directory_));
+  KEEL_RETURN_IF_ERROR(MakeDirectory(file_system_, directory_));
   KEEL_RETURN_IF_ERROR(CheckDirectory());
   KEEL_ASSIGN_OR_RETURN(const std::unique_ptr<io::File> file, OpenTemporary());
   if (file == nullptr) return false;
-  KEEL_RETURN_IF_ERROR(MakeDirectory(directory_ / kLogDirectoryName));
-  // The log's directory before the data file's name: a database without one does not open.
-  KEEL_RETURN_IF_ERROR(file_system_.SyncDirectory(directory_, io::SyncPurpose::kDatabaseDirectory));
+  // Before the data file's name: a database that was not closed cleanly does not open without its log.
+  KEEL_RETURN_IF_ERROR(MakeLogDirectory(file_system_, directory_));
   KEEL_RETURN_IF_ERROR(WriteContents(*file));
   KEEL_RETURN_IF_ERROR(file_system_.Rename(temporary(), data()));
   return true;
@@ -163,6 +161,11 @@ absl::StatusOr<bool> CreateDatabase(io::FileSystem& file_system,
                                     const std::filesystem::path& directory,
                                     const Options& options) {
   return Creator(file_system, directory, options).Create();
+}
+
+absl::Status MakeLogDirectory(io::FileSystem& file_system, const std::filesystem::path& directory) {
+  KEEL_RETURN_IF_ERROR(MakeDirectory(file_system, directory / kLogDirectoryName));
+  return file_system.SyncDirectory(directory, io::SyncPurpose::kDatabaseDirectory);
 }
 
 absl::Status MakeNamesDurable(io::FileSystem& file_system, const std::filesystem::path& directory) {

@@ -26,6 +26,9 @@ inline constexpr uint64_t kFirstIncarnation = 1;
 absl::StatusOr<bool> CreateDatabase(io::FileSystem& file_system,
                                     const std::filesystem::path& directory, const Options& options);
 
+// Makes what is missing of the log's directory, its name durable.
+absl::Status MakeLogDirectory(io::FileSystem& file_system, const std::filesystem::path& directory);
+
 // Syncs the directory and its parent.
 absl::Status MakeNamesDurable(io::FileSystem& file_system, const std::filesystem::path& directory);
 

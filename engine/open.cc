@@ -340,6 +340,9 @@ absl::Status Opener::BeginLog() {
   const bool old_log_matters = !storage.superblock.chosen.clean;
   std::optional<std::vector<wal::SegmentFile>> segments = log_->TakeFiles();
   log_.reset();
+  if (!segments.has_value()) {  // removed behind a clean close, whose log is empty
+    KEEL_RETURN_IF_ERROR(MakeLogDirectory(*storage.file_system, storage.directory));
+  }
   const wal::LogIdentity identity{storage.superblock.chosen.database, storage.incarnation,
                                   storage.file_system->random().Next64()};
   wal::LogWriterOptions writer;

@@ -7,8 +7,8 @@
 
 namespace keel::wal {
 
-FrameScanner::FrameScanner(io::File* file, uint64_t file_bytes)
-    : file_(file), window_(file, std::min(file_bytes, kSegmentBytesMax)) {}
+FrameScanner::FrameScanner(io::File* file, uint64_t file_bytes, std::optional<DatabaseId> database)
+    : file_(file), database_(database), window_(file, std::min(file_bytes, kSegmentBytesMax)) {}
 
 absl::StatusOr<bool> FrameScanner::Next(FoundFrame* frame) {
   while (offset_ < window_.size()) {
@@ -30,6 +30,7 @@ absl::StatusOr<std::string_view> FrameScanner::At(uint64_t offset, FoundFrame* f
   const FrameHeader& header = frame->header;
   std::string_view problem = FrameHeaderProblem(header, offset, window_.size() - offset);
   if (!problem.empty()) return problem;
+  if (database_.has_value() && header.database() != *database_) return "of another database";
 
   KEEL_ASSIGN_OR_RETURN(const auto bytes, window_.Get(offset, header.padded_bytes));
   problem = FrameProblem(header, bytes);

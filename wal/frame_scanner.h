@@ -10,9 +10,11 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
+#include "base/types.h"
 #include "io/file_system.h"
 #include "wal/block_window.h"
 #include "wal/frame_format.h"
@@ -30,7 +32,10 @@ struct FoundFrame {
 
 class FrameScanner {
  public:
-  FrameScanner(io::File* file, uint64_t file_bytes);
+  // With `database`, only that one's frames are valid. Others are not read: values may hold any number of blocks that
+  // look like the beginning of one.
+  FrameScanner(io::File* file, uint64_t file_bytes,
+               std::optional<DatabaseId> database = std::nullopt);
 
   // The next valid frame; false at the end of the file. DataLoss if the file is so full of things that
   // look like frames and are not that checking them would take forever.
@@ -47,6 +52,7 @@ class FrameScanner {
 
  private:
   io::File* file_;
+  std::optional<DatabaseId> database_;
   BlockWindow window_;
   uint64_t offset_ = 0;
   uint64_t wasted_bytes_ = 0;  // checked, and found not to be frames

@@ -58,7 +58,7 @@ absl::Status LogSurvey::Search() {
 absl::Status LogSurvey::SearchFile(size_t index) {
   const SegmentFile& segment = (*segments_)[index];
   KEEL_RETURN_IF_ERROR(NoteHeader(segment));
-  FrameScanner scanner(segment.file.get(), segment.bytes);
+  FrameScanner scanner(segment.file.get(), segment.bytes, database_);
   FoundFrame frame;
   if (options_.clean) {
     const uint64_t first = segment.has_header() ? segment.header.block_bytes : kLogBlockBytes;
@@ -101,7 +101,6 @@ absl::Status LogSurvey::NoteHeader(const SegmentFile& segment) {
 
 absl::Status LogSurvey::NoteFrame(size_t index, const FoundFrame& frame) {
   const FrameHeader& header = frame.header;
-  if (header.database() != database_) return absl::OkStatus();
   if (header.generation > options_.generation.value || header.incarnation > options_.incarnation) {
     NoteOrigin(absl::StrFormat("%s, offset %d", Name(index), frame.offset), header.generation,
                header.incarnation);
@@ -224,7 +223,7 @@ absl::StatusOr<bool> LogSurvey::EndIsStable() {
 
 absl::StatusOr<bool> LogSurvey::Continues(size_t index, uint64_t offset) {
   const SegmentFile& segment = (*segments_)[index];
-  FrameScanner scanner(segment.file.get(), segment.bytes);
+  FrameScanner scanner(segment.file.get(), segment.bytes, database_);
   FoundFrame frame;
   KEEL_ASSIGN_OR_RETURN(const std::string_view problem, scanner.At(offset, &frame));
   const FrameHeader& header = frame.header;

@@ -109,19 +109,18 @@ absl::Status SegmentPool::Adopt(std::vector<SegmentFile> files, Lsn keep_from) {
 // a valid header it is enough to look at where that can be, and of these at what claims to be of a later use.
 absl::StatusOr<bool> SegmentPool::FindContents(Segment* segment) {
   SegmentFile& file = segment->file;
-  FrameScanner scanner(file.file.get(), file.bytes);
   FoundFrame frame;
+  FrameScanner scanner(file.file.get(), file.bytes, options_.database);
   if (file.has_header()) {
     if (file.header.database() != options_.database) return OfAnotherDatabase(file);
     if (file.header.segment != 0) {
       SetContents(segment, file.header.first_lsn, file.header.end(), file.header.salt);
     }
+    // Made with zeros and this header, the file has never been another's: what is, is in somebody's value.
     for (const FrameClaim& claim : file.claims) {
       if (claim.header.segment <= file.header.segment) continue;
-      // Made with zeros and this header, the file has never been another's: that is in somebody's value.
-      if (claim.header.database() != options_.database) continue;
       KEEL_ASSIGN_OR_RETURN(const std::string_view problem, scanner.At(claim.offset, &frame));
-      if (problem.empty()) KEEL_RETURN_IF_ERROR(NoteContents(segment, frame));
+      if (problem.empty()) NoteContents(segment, frame);
     }
     return true;
   }
@@ -129,20 +128,23 @@ absl::StatusOr<bool> SegmentPool::FindContents(Segment* segment) {
   bool found_any = false;
   while (true) {
     KEEL_ASSIGN_OR_RETURN(const bool found, scanner.Next(&frame));
-    if (!found) return found_any;
+    if (!found) break;
     found_any = true;
-    KEEL_RETURN_IF_ERROR(NoteContents(segment, frame));
+    NoteContents(segment, frame);
   }
+  if (found_any) return true;
+  FrameScanner of_anybody(file.file.get(), file.bytes);
+  KEEL_ASSIGN_OR_RETURN(const bool found, of_anybody.Next(&frame));
+  if (found) return OfAnotherDatabase(file);
+  return false;
 }
 
 // The newest use counts.
-absl::Status SegmentPool::NoteContents(Segment* segment, const FoundFrame& frame) {
+void SegmentPool::NoteContents(Segment* segment, const FoundFrame& frame) {
   SegmentFile& file = segment->file;
-  if (frame.header.segment <= file.header.segment) return absl::OkStatus();
-  if (frame.header.database() != options_.database) return OfAnotherDatabase(file);
+  if (frame.header.segment <= file.header.segment) return;
   file.header.segment = frame.header.segment;
   SetContents(segment, frame.base().value, frame.base().value + file.bytes, frame.header.salt);
-  return absl::OkStatus();
 }
 
 absl::StatusOr<Segment*> SegmentPool::Take() {

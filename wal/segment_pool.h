@@ -100,7 +100,7 @@ class SegmentPool {
 
   absl::Status Adopt(std::vector<SegmentFile> files, Lsn keep_from);
   absl::StatusOr<bool> FindContents(Segment* segment);
-  absl::Status NoteContents(Segment* segment, const FoundFrame& frame);
+  static void NoteContents(Segment* segment, const FoundFrame& frame);
   absl::Status MakeOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(making_);
   Segment* PickSpare() ABSL_LOCKS_EXCLUDED(mutex_);
   void DropUnfit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

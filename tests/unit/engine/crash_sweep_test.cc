@@ -277,6 +277,37 @@ TEST_P(CrashSweepTest, G2_CrashWithinRecoveryToAnyDepth) {
   }
 }
 
+// The log of a database that was closed cleanly is empty: without it, too, the database opens.
+TEST_P(CrashSweepTest, G1_G2_EveryStepOfAnOpenWhoseLogWasRemoved) {
+  History history;
+  MemoryFileSystem removed;
+  {
+    MemoryFileSystem disk;
+    auto database = Database::Open("/db", SweepOptions(&disk));
+    KEEL_ASSERT_OK(database.status());
+    KEEL_ASSERT_OK((*database)->Put(kCounter, history.Next()[kCounter]));
+    KEEL_ASSERT_OK((*database)->Close());
+    KEEL_ASSERT_OK(removed.CreateDirectory("/db"));
+    removed.Put("/db/data.keel", disk.Bytes("/db/data.keel"));
+  }
+  history.acknowledged = 1;
+  std::mt19937_64 random(TestSeed());
+  bool done = false;
+  for (int64_t step = 0; !done; ++step) {
+    SCOPED_TRACE(absl::StrFormat("step %d", step));
+    const auto disk = removed.Copy();
+    const auto left = std::make_shared<int64_t>(step);
+    disk->set_fault(DieAfter(left));
+    {
+      auto database = Database::Open("/db", SweepOptions(disk.get()));
+      done = database.ok() && (*database)->Put(kCounter, "1").ok() && (*database)->Close().ok();
+    }
+    const auto image = disk->AfterCrash(random, GetParam());
+    EXPECT_EQ(StateOf(image.get(), history), 1U);
+    ASSERT_FALSE(HasFailure());
+  }
+}
+
 // Each plays a workload of megabytes: all steps around the syncs of superblocks, some of the others.
 TEST_P(CrashSweepTest, G1_G2_StepsOfTransactionsLargerThanTheLog) {
   const uint64_t seed = TestSeed();

@@ -280,6 +280,34 @@ TEST(LogReader, FramesWithinAPayloadAreNotFrames) {
   EXPECT_FALSE(read->end.torn);
 }
 
+// Blocks of values that were written over in part: each claims to be a frame that reaches to the end of the file, and
+// checking what they claim would mean to read the file a hundred times.
+TEST(LogReader, AnyNumberOfBlocksThatClaimToBeAnotherDatabasesFramesIsNoDamage) {
+  MemoryFileSystem disk;
+  LogWriterOptions options = SmallLog();
+  options.first_segment_bytes = options.segment_bytes = 1 << 20;
+  LogStart start;
+  {
+    auto log = NewLog(&disk, options);
+    start = log->start();
+    ASSERT_TRUE(Commit(log.get(), "kept").ok());
+  }
+  std::vector<std::byte>& bytes = disk.Bytes(kFirst);
+  FrameHeader header = LoadFrameHeader(std::span(bytes).subspan(kLogBlockBytes, kLogBlockBytes));
+  header.database_high ^= 1;
+  for (size_t at = 4 * kLogBlockBytes; at < bytes.size(); at += kLogBlockBytes) {
+    header.padded_bytes = static_cast<uint32_t>(bytes.size() - at);
+    std::memcpy(bytes.data() + at, &header, sizeof(header));
+  }
+  const auto read = ReadAll(&disk, start);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->records, ElementsAre("kept"));
+  bytes[30] ^=
+      std::byte{1};  // nor where the file's own header is gone, and all of it has to be looked at
+  const auto log = CreateLog(&disk, options, Identity(2, 2), start.lsn);
+  EXPECT_TRUE(log.ok()) << log.status();
+}
+
 TEST(LogReader, MissingLogIsLegalOnlyWhenClean) {
   MemoryFileSystem disk;
   const LogStart start{Lsn{1 << 20}, 0, 0x5a17};
@@ -435,6 +463,8 @@ TEST(LogReader, FileFullOfFalseFramesEndsInBoundedTime) {
   std::vector<std::byte> bytes(24 << 20);
   for (uint64_t at = 0; at < bytes.size(); at += 4096) {
     FrameHeader header;
+    header.database_high = kDatabase.high;
+    header.database_low = kDatabase.low;
     header.lsn = (uint64_t{1} << 40) + at;
     header.padded_bytes =
         static_cast<uint32_t>(std::min<uint64_t>(kFrameBytesMax, bytes.size() - at));

@@ -163,6 +163,21 @@ TEST(SegmentPool, AValueThatHoldsAFrameOfAnotherDatabaseIsNobodysBusiness) {
   EXPECT_TRUE(pool.ok()) << pool.status();
 }
 
+// Without its header, and with nothing but another database's frames, it is that one's file.
+TEST(SegmentPool, AFileWithNothingButFramesOfAnotherDatabaseIsRefused) {
+  MemoryFileSystem disk;
+  ASSERT_TRUE(Commit(NewLog(&disk).get(), "theirs").ok());
+  disk.Bytes(std::filesystem::path(kLogDirectory) / "segment-0001")[30] ^= std::byte{1};
+  SegmentPoolOptions mine = Options();
+  mine.database = DatabaseId{7, 7};
+  for (const auto& path : disk.Paths()) {
+    if (path.filename() == "segment-0001") continue;
+    ASSERT_TRUE(disk.Remove(path).ok());
+  }
+  EXPECT_THAT(SegmentPool::Open(&disk, kLogDirectory, Lsn{kLsnMax}, mine).status(),
+              IsStatus(StatusCode::kFailedPrecondition));
+}
+
 // Segments of the kept log stay, those of a fresh log that no superblock ever named do not.
 TEST(SegmentPool, P1OldLogIsHeldAndAbandonedFreshLogIsNot) {
   MemoryFileSystem disk;
