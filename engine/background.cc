@@ -126,6 +126,8 @@ void Background::LogLoop() {
   const absl::Duration interval = database_->options().async_flush_interval;
   int quiet = 0;
   bool measuring = true;
+  // Not at once: the first lookups behind an open would wait for the measuring's syncs.
+  if (!WaitFor(log_signal_, interval)) return;
   while (true) {
     if (measuring) measuring = MeasureLog();
     quiet = MaintainLog() || measuring ? 0 : quiet + 1;

@@ -152,7 +152,10 @@ absl::Status Opener::LockDataFile() {
 }
 
 absl::Status Opener::ReadSuperblock() {
-  KEEL_ASSIGN_OR_RETURN(storage_->superblock, pager::ReadSuperblocks(*storage_->data_file));
+  auto queue = storage_->file_system->NewQueue(pager::kSuperblockOffsets.size());
+  KEEL_ASSIGN_OR_RETURN(
+      storage_->superblock,
+      pager::ReadSuperblocks(*storage_->data_file, queue.ok() ? *std::move(queue) : nullptr));
   if (superblock().features_read_only_compatible != 0 && !options_.read_only) {
     return absl::FailedPreconditionError(
         "the database uses features of a newer version: it can only be opened read-only");

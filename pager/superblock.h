@@ -105,12 +105,14 @@ absl::Status CheckSuperblock(const Superblock& superblock);
 // FailedPrecondition names a feature that allows this version to read only.
 absl::Status CheckWritable(const Superblock& superblock);
 
-// Reads all four copies, each twice (a stale or flipped read shows once), and chooses.
+// Reads all four copies, each twice (a stale or flipped read shows once), and chooses. With a queue for them the four are
+// read side by side.
 //   InvalidArgument     no copy is Keel's: the file is no Keel database
 //   FailedPrecondition  an unknown format or feature, in a copy newer than all that can be read
 //   DataLoss            no copy is valid, or copies of two databases; says what is wrong with each
 //   the read's error    if that is why none is valid
-absl::StatusOr<SuperblockChoice> ReadSuperblocks(io::File& file);
+absl::StatusOr<SuperblockChoice> ReadSuperblocks(io::File& file,
+                                                 std::unique_ptr<io::IoQueue> queue = nullptr);
 
 // Writes a new generation: both copies of `pair` (0 or 1), then one sync.
 // REQUIRES: the pair does not hold the newest generation (S1): 1 - PairOf(choice), then in turns.

@@ -1,9 +1,12 @@
 // Reading, choosing and writing the four copies.
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/aligned_buffer.h"
 #include "base/check.h"
@@ -46,27 +49,69 @@ Found Decode(std::span<const std::byte> block, uint64_t offset) {
   return found;
 }
 
-Found ReadOnce(io::File& file, uint64_t offset, std::span<std::byte> buffer) {
-  const absl::StatusOr<size_t> read = file.Read(offset, buffer);
+using Copies = std::array<Found, kSuperblockOffsets.size()>;
+
+Found FoundBy(const absl::StatusOr<size_t>& read, uint64_t offset, std::span<std::byte> block) {
   if (!read.ok()) return Found{{.offset = offset, .status = read.status()}, {}};
   if (*read == 0) {
     return Found{{.offset = offset, .status = absl::NotFoundError("the file ends before it")}, {}};
   }
-  std::fill(buffer.begin() + static_cast<std::ptrdiff_t>(*read), buffer.end(), std::byte{0});
-  return Decode(buffer, offset);
+  std::fill(block.begin() + static_cast<std::ptrdiff_t>(*read), block.end(), std::byte{0});
+  return Decode(block, offset);
+}
+
+std::span<std::byte> BlockOf(std::span<std::byte> buffer, size_t i) {
+  return buffer.subspan(i * kSuperblockBytes, kSuperblockBytes);
+}
+
+Copies ReadOneByOne(io::File& file, std::span<std::byte> buffer) {
+  Copies copies;
+  for (size_t i = 0; i < copies.size(); ++i) {
+    const std::span<std::byte> block = BlockOf(buffer, i);
+    copies[i] = FoundBy(file.Read(kSuperblockOffsets[i], block), kSuperblockOffsets[i], block);
+  }
+  return copies;
+}
+
+// What fails is read again alone, with the retries of any other read. An error speaks of the queue.
+absl::StatusOr<Copies> ReadTogether(io::File& file, io::IoQueue& queue,
+                                    std::span<std::byte> buffer) {
+  std::array<io::IoRequest, kSuperblockOffsets.size()> requests;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i] = {.kind = io::IoRequest::Kind::kRead,
+                   .file = &file,
+                   .offset = kSuperblockOffsets[i],
+                   .data = BlockOf(buffer, i).data(),
+                   .length = kSuperblockBytes,
+                   .tag = i};
+  }
+  KEEL_RETURN_IF_ERROR(queue.Submit(requests));
+  std::vector<io::IoCompletion> completions;
+  KEEL_RETURN_IF_ERROR(queue.Wait(requests.size(), &completions));
+  Copies copies;
+  for (const io::IoCompletion& one : completions) {
+    const uint64_t offset = kSuperblockOffsets[one.tag];
+    const std::span<std::byte> block = BlockOf(buffer, one.tag);
+    const absl::StatusOr<size_t> read = one.status.ok() ? one.bytes : file.Read(offset, block);
+    copies[one.tag] = FoundBy(read, offset, block);
+  }
+  return copies;
+}
+
+// A queue that failed is destroyed, which waits for what may still be written into the buffer.
+Copies ReadOnce(io::File& file, std::unique_ptr<io::IoQueue>& queue, std::span<std::byte> buffer) {
+  if (queue != nullptr) {
+    absl::StatusOr<Copies> copies = ReadTogether(file, *queue, buffer);
+    if (copies.ok()) return *std::move(copies);
+    queue.reset();
+  }
+  return ReadOneByOne(file, buffer);
 }
 
 // Whether `a` tells more than `b`: known beats unknown beats damaged, newer beats older.
 bool Better(const Found& a, const Found& b) {
   const auto rank = [](const Found& f) { return f.valid() ? 2 : f.unknown() ? 1 : 0; };
   return std::pair(rank(a), a.order) > std::pair(rank(b), b.order);
-}
-
-// Twice, though the first one may look good: it may be of an older write.
-Found ReadCopy(io::File& file, uint64_t offset, std::span<std::byte> buffer) {
-  Found first = ReadOnce(file, offset, buffer);
-  Found second = ReadOnce(file, offset, buffer);
-  return Better(second, first) ? second : first;
 }
 
 std::string Reasons(std::span<const Found> found) {
@@ -130,20 +175,24 @@ absl::Status WriteCopy(io::File& file, const Superblock& superblock, uint64_t of
   return file.Write(offset, buffer);
 }
 
-absl::StatusOr<AlignedBuffer> NewBlock() {
-  AlignedBuffer buffer = AlignedBuffer::Allocate(kSuperblockBytes);
+absl::StatusOr<AlignedBuffer> NewBlocks(size_t count) {
+  AlignedBuffer buffer = AlignedBuffer::Allocate(count * kSuperblockBytes);
   if (buffer.empty()) return absl::ResourceExhaustedError("out of memory for a superblock");
   return buffer;
 }
 
 }  // namespace
 
-absl::StatusOr<SuperblockChoice> ReadSuperblocks(io::File& file) {
-  KEEL_ASSIGN_OR_RETURN(AlignedBuffer buffer, NewBlock());
-  std::array<Found, kSuperblockOffsets.size()> found;
+absl::StatusOr<SuperblockChoice> ReadSuperblocks(io::File& file,
+                                                 std::unique_ptr<io::IoQueue> queue) {
+  KEEL_ASSIGN_OR_RETURN(AlignedBuffer buffer, NewBlocks(kSuperblockOffsets.size()));
+  // Twice, though the first one may look good: it may be of an older write.
+  Copies found = ReadOnce(file, queue, buffer.span());
+  Copies again = ReadOnce(file, queue, buffer.span());
   for (size_t i = 0; i < found.size(); ++i) {
-    found[i] = ReadCopy(file, kSuperblockOffsets[i], buffer.span());
+    if (Better(again[i], found[i])) found[i] = std::move(again[i]);
   }
+  queue.reset();
   const Found* newest = Newest(found, &Found::valid);
   const Found* unknown = Newest(found, &Found::unknown);
   if (unknown != nullptr && (newest == nullptr || unknown->order > newest->order)) {
@@ -170,7 +219,7 @@ int PairOf(const SuperblockChoice& choice) {
 
 absl::Status WriteSuperblock(io::File& file, const Superblock& superblock, int pair) {
   KEEL_CHECK(pair == 0 || pair == 1);
-  KEEL_ASSIGN_OR_RETURN(AlignedBuffer buffer, NewBlock());
+  KEEL_ASSIGN_OR_RETURN(AlignedBuffer buffer, NewBlocks(1));
   const auto first = 2 * static_cast<size_t>(pair);
   for (size_t i = first; i < first + 2; ++i) {
     KEEL_RETURN_IF_ERROR(WriteCopy(file, superblock, kSuperblockOffsets[i], buffer.span()));
@@ -181,7 +230,7 @@ absl::Status WriteSuperblock(io::File& file, const Superblock& superblock, int p
 absl::Status RewriteSuperblock(io::File& file, const SuperblockChoice& choice,
                                const Superblock& superblock) {
   KEEL_CHECK(superblock.generation == choice.chosen.generation);
-  KEEL_ASSIGN_OR_RETURN(AlignedBuffer buffer, NewBlock());
+  KEEL_ASSIGN_OR_RETURN(AlignedBuffer buffer, NewBlocks(1));
   const auto first = 2 * static_cast<size_t>(PairOf(choice));
   // The first copy goes first only if it is no longer good.
   const size_t worse = IsCopyOf(choice.copies[first], choice.chosen) ? first + 1 : first;

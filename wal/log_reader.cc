@@ -121,6 +121,7 @@ absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Open(io::FileSystem* file_
   access.direct_io = options.direct_io;
   access.lock = options.lock;
   access.lock_timeout = options.lock_timeout;
+  access.clean = options.clean;
   absl::StatusOr<std::vector<SegmentFile>> segments = OpenSegments(file_system, directory, access);
   const bool has_directory = !absl::IsNotFound(segments.status());
   if (!has_directory) {

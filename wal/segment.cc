@@ -41,12 +41,19 @@ absl::StatusOr<std::unique_ptr<io::File>> OpenLocked(io::FileSystem* file_system
 constexpr size_t kHeadsMax = 16;
 
 // Whole blocks only: what a file has besides belongs to nothing.
-size_t HeadBytes(const SegmentFile& segment) {
+size_t HeadBytes(const SegmentFile& segment, size_t wanted = kSegmentHeadBytes) {
   const uint64_t whole = segment.bytes / kLogBlockBytes * kLogBlockBytes;
-  return static_cast<size_t>(std::min<uint64_t>(whole, kSegmentHeadBytes));
+  return static_cast<size_t>(std::min<uint64_t>(whole, wanted));
+}
+
+// Whether the block in which the first frame begins is part of a head of so many bytes.
+bool HoldsFirstFrame(const SegmentFile& segment, size_t head_bytes) {
+  return head_bytes == HeadBytes(segment) ||
+         (segment.has_header() && segment.header.block_bytes < head_bytes);
 }
 
 void DecodeHead(std::span<const std::byte> head, SegmentFile* segment) {
+  segment->claims.clear();
   segment->header_problem = LoadSegmentHeader(head.first(kLogBlockBytes), &segment->header);
   const uint64_t size =
       std::min(segment->bytes, kSegmentBytesMax) / kLogBlockBytes * kLogBlockBytes;
@@ -73,10 +80,11 @@ absl::Status ReadHeadAlone(SegmentFile* segment) {
   return absl::OkStatus();
 }
 
-// Reads the heads of some side by side into `buffer`; those that come whole are decoded. Which these are. A queue that
-// failed is destroyed, which waits for what may still be written into the buffer.
+// Reads the heads of some side by side, so many bytes of each, into `buffer`; those that come whole, and with the first
+// frame in them, are decoded. Which these are. A queue that failed is destroyed, which waits for what may still be
+// written into the buffer.
 std::vector<bool> ReadTogether(std::unique_ptr<io::IoQueue>& queue, std::span<std::byte> buffer,
-                               std::span<SegmentFile> segments) {
+                               size_t wanted, std::span<SegmentFile> segments) {
   std::vector<bool> done(segments.size());
   std::vector<io::IoRequest> requests;
   for (size_t i = 0; i < segments.size(); ++i) {
@@ -84,8 +92,8 @@ std::vector<bool> ReadTogether(std::unique_ptr<io::IoQueue>& queue, std::span<st
     requests.push_back({.kind = io::IoRequest::Kind::kRead,
                         .file = segments[i].file.get(),
                         .offset = 0,
-                        .data = buffer.data() + i * kSegmentHeadBytes,
-                        .length = HeadBytes(segments[i]),
+                        .data = buffer.data() + i * wanted,
+                        .length = HeadBytes(segments[i], wanted),
                         .tag = i});
   }
   std::vector<io::IoCompletion> completions;
@@ -97,20 +105,21 @@ std::vector<bool> ReadTogether(std::unique_ptr<io::IoQueue>& queue, std::span<st
   }
   for (const io::IoCompletion& completion : completions) {
     SegmentFile& segment = segments[completion.tag];
-    if (!completion.status.ok() || completion.bytes != HeadBytes(segment)) continue;
-    DecodeHead(buffer.subspan(completion.tag * kSegmentHeadBytes, completion.bytes), &segment);
-    done[completion.tag] = true;
+    if (!completion.status.ok() || completion.bytes != HeadBytes(segment, wanted)) continue;
+    DecodeHead(buffer.subspan(completion.tag * wanted, completion.bytes), &segment);
+    done[completion.tag] = HoldsFirstFrame(segment, completion.bytes);
   }
   return done;
 }
 
 // What cannot be read together is read alone, with the retries of any other read.
-absl::Status ReadHeads(io::FileSystem* file_system, std::span<SegmentFile> segments) {
+absl::Status ReadHeads(io::FileSystem* file_system, size_t wanted,
+                       std::span<SegmentFile> segments) {
   const size_t together = std::min(segments.size(), kHeadsMax);
   AlignedBuffer buffer;
   std::unique_ptr<io::IoQueue> queue;
   if (together > 1) {
-    buffer = AlignedBuffer::Allocate(together * kSegmentHeadBytes);
+    buffer = AlignedBuffer::Allocate(together * wanted);
     auto made = file_system->NewQueue(together);
     if (made.ok() && !buffer.empty()) queue = *std::move(made);
   }
@@ -118,7 +127,7 @@ absl::Status ReadHeads(io::FileSystem* file_system, std::span<SegmentFile> segme
     const std::span<SegmentFile> some =
         segments.subspan(begin, std::min(kHeadsMax, segments.size() - begin));
     std::vector<bool> done(some.size());
-    if (queue != nullptr) done = ReadTogether(queue, buffer.span(), some);
+    if (queue != nullptr) done = ReadTogether(queue, buffer.span(), wanted, some);
     for (size_t i = 0; i < some.size(); ++i) {
       if (!done[i]) KEEL_RETURN_IF_ERROR(ReadHeadAlone(&some[i]));
     }
@@ -152,7 +161,7 @@ absl::Status Empty(io::File* file) {
   return file->Sync(io::SyncPurpose::kLogSegment);
 }
 
-// The header comes last, so that it proves the zeros; the name after it, so that the name proves both.
+// The header comes last, so that it proves the zeros and that the name is durable.
 absl::Status FillSegment(io::FileSystem* file_system, const std::filesystem::path& directory,
                          SegmentFile* segment) {
   io::File* const file = segment->file.get();
@@ -160,9 +169,9 @@ absl::Status FillSegment(io::FileSystem* file_system, const std::filesystem::pat
   KEEL_RETURN_IF_ERROR(file->Truncate(segment->bytes));
   KEEL_RETURN_IF_ERROR(WriteZeros(file, segment->bytes));
   KEEL_RETURN_IF_ERROR(file->Sync(io::SyncPurpose::kLogSegment));
+  KEEL_RETURN_IF_ERROR(file_system->SyncDirectory(directory, io::SyncPurpose::kLogDirectory));
   KEEL_RETURN_IF_ERROR(WriteUnusedHeader(file, segment->header));
-  KEEL_RETURN_IF_ERROR(file->Sync(io::SyncPurpose::kLogSegment));
-  return file_system->SyncDirectory(directory, io::SyncPurpose::kLogDirectory);
+  return file->Sync(io::SyncPurpose::kLogSegment);
 }
 
 }  // namespace
@@ -196,7 +205,8 @@ absl::StatusOr<std::vector<SegmentFile>> OpenSegments(io::FileSystem* file_syste
     segments.push_back(std::move(segment));
   }
   std::ranges::sort(segments, {}, &SegmentFile::slot);
-  KEEL_RETURN_IF_ERROR(ReadHeads(file_system, segments));
+  KEEL_RETURN_IF_ERROR(
+      ReadHeads(file_system, access.clean ? kShortHeadBytes : kSegmentHeadBytes, segments));
   return segments;
 }
 

@@ -34,6 +34,11 @@ std::string SegmentName(uint32_t slot);
 // The slot of a name; nothing if the name is not exactly that of a segment.
 std::optional<uint32_t> SegmentSlot(std::string_view name);
 
+// Where the first frame of a segment can begin: behind the header, whose block has one of these sizes.
+inline constexpr size_t kSegmentHeadBytes = kLogBlockBytes + kLogBlockBytesMax;
+// Header and first frame where that stands right behind.
+inline constexpr size_t kShortHeadBytes = 2 * kLogBlockBytes;
+
 struct SegmentAccess {
   bool direct_io = true;
   // Taken on the descriptor that carries the I/O, for as long as the file is open (R6). Exclusive
@@ -41,10 +46,10 @@ struct SegmentAccess {
   io::LockMode lock = io::LockMode::kExclusive;
   // How long to wait for requests of a killed process that still hold the lock.
   absl::Duration lock_timeout = absl::ZeroDuration();
+  // The log was closed cleanly: each header was durable before a frame behind it, so none is older than its frames, and
+  // where the first one can begin is known. A short head will do then.
+  bool clean = false;
 };
-
-// Where the first frame of a segment can begin: behind the header, whose block has one of these sizes.
-inline constexpr size_t kSegmentHeadBytes = kLogBlockBytes + kLogBlockBytesMax;
 
 // What a block says of itself: a plausible frame header. It is not proven until the frame is read whole; but a frame
 // whose header says nothing that matters need not be.
@@ -60,8 +65,7 @@ struct SegmentFile {
   uint64_t bytes = 0;  // size of the file
   SegmentHeader header;
   std::string_view header_problem;  // nothing: `header` is valid
-  std::vector<FrameClaim>
-      claims;  // where the first frame can begin, as read along with the header; ascending
+  std::vector<FrameClaim> claims;   // where the first frame can begin; ascending
 
   bool has_header() const { return header_problem.empty(); }
 };
@@ -73,7 +77,7 @@ absl::StatusOr<std::vector<SegmentFile>> OpenSegments(io::FileSystem* file_syste
                                                       const SegmentAccess& access);
 
 // Makes a segment file of `bytes`, or makes a half-made one anew: zeros for the whole file, sync,
-// header of an unused segment, sync, sync of the directory. Whatever fails, nothing that was there
+// sync of the directory, header of an unused segment, sync. Whatever fails, nothing that was there
 // before is touched; the half-made file is removed if possible.
 absl::StatusOr<SegmentFile> MakeSegment(io::FileSystem* file_system,
                                         const std::filesystem::path& directory, uint32_t slot,

@@ -70,7 +70,6 @@ absl::Status SegmentPool::Adopt(std::vector<SegmentFile> files, Lsn keep_from) {
   absl::MutexLock lock(&mutex_);
   uint64_t unknown_bytes = 0;
   uint64_t unknown_files = 0;
-  bool names_unsure = false;
   for (SegmentFile& file : files) {
     auto segment = std::make_unique<Segment>();
     segment->file = std::move(file);
@@ -78,16 +77,11 @@ absl::Status SegmentPool::Adopt(std::vector<SegmentFile> files, Lsn keep_from) {
     end_at_open_ = std::max(end_at_open_, segment->end);
     last_number_at_open_ = std::max(last_number_at_open_, segment->file.header.segment);
     if (whole) {
-      names_unsure |= segment->file.header.segment == 0;
       segments_.push_back(std::move(segment));
     } else {  // half made: its slot is free, and the file is made anew when the slot is taken
       unknown_bytes += segment->file.bytes;
       ++unknown_files;
     }
-  }
-  // Of one that was never used nobody knows whether who made it came to that (P4).
-  if (names_unsure) {
-    KEEL_RETURN_IF_ERROR(file_system_->SyncDirectory(directory_, io::SyncPurpose::kLogDirectory));
   }
   end_at_open_.value += unknown_bytes;
   last_number_at_open_ += unknown_files;

@@ -5,7 +5,7 @@
 //   P2  LSNs and segment numbers handed out are above all that any file here can ever have held, also
 //       files whose header is damaged.
 //   P3  Every file is locked exclusively for as long as the pool lives (R6).
-//   P4  A file is in the pool only once its name is durable.
+//   P4  A file is in the pool only once its name is durable, which its header proves (MakeSegment).
 
 #ifndef KEEL_WAL_SEGMENT_POOL_H_
 #define KEEL_WAL_SEGMENT_POOL_H_

@@ -5,12 +5,14 @@
 
 #include <cstring>
 #include <functional>
+#include <map>
 #include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "base/checksum.h"
+#include "io/synchronous_queue.h"
 #include "pager/superblock_format.h"
 #include "tests/support/seed.h"
 #include "tests/unit/pager/memory_file.h"
@@ -213,14 +215,60 @@ TEST_F(SuperblockFileTest, CopiesOfTwoDatabasesAreDamage) {
 
 TEST_F(SuperblockFileTest, EachCopyIsReadTwice) {
   Put(0, Example(1));
-  int reads = 0;
-  file_.set_fault([&](const MemoryFile::Call& call) {
-    return call.kind == Kind::kRead && reads++ % 2 == 0 ? absl::UnavailableError("injected")
-                                                        : absl::OkStatus();
-  });
-  EXPECT_EQ(Read().chosen.generation, Generation{1});
+  for (const bool with_queue : {false, true}) {
+    std::map<uint64_t, int> reads;
+    file_.set_fault([&](const MemoryFile::Call& call) {
+      return call.kind == Kind::kRead && reads[call.offset]++ == 0
+                 ? absl::UnavailableError("injected")
+                 : absl::OkStatus();
+    });
+    const auto choice =
+        ReadSuperblocks(file_, with_queue ? std::make_unique<io::SynchronousQueue>(4) : nullptr);
+    ASSERT_TRUE(choice.ok()) << choice.status();
+    EXPECT_EQ(choice->chosen.generation, Generation{1});
+    // What fails side by side is tried again alone.
+    for (const uint64_t offset : kSuperblockOffsets) EXPECT_EQ(reads[offset], with_queue ? 3 : 2);
+  }
   file_.set_fault([](const MemoryFile::Call&) { return absl::UnavailableError("injected"); });
   EXPECT_TRUE(absl::IsUnavailable(ReadSuperblocks(file_).status()));
+}
+
+// Fails once it has submitted; what is under way then ends when it is destroyed.
+class FailingQueue final : public io::IoQueue {
+ public:
+  FailingQueue(int good, bool* under_way) : good_(good), under_way_(under_way) {}
+  ~FailingQueue() override { *under_way_ = false; }
+
+  size_t depth() const override { return 4; }
+  size_t pending() const override { return *under_way_ ? 4 : 0; }
+  absl::Status Submit(std::span<const io::IoRequest> requests) override {
+    if (good_-- > 0) return queue_.Submit(requests);
+    *under_way_ = true;
+    return absl::InternalError("injected");
+  }
+  absl::Status Wait(size_t count, std::vector<io::IoCompletion>* completions) override {
+    return queue_.Wait(count, completions);
+  }
+
+ private:
+  int good_;
+  bool* const under_way_;
+  io::SynchronousQueue queue_{4};
+};
+
+TEST_F(SuperblockFileTest, AQueueThatFailsIsDoneWithout) {
+  Put(0, Example(5));
+  Put(3, Example(6));
+  bool under_way = false;
+  file_.set_fault([&](const MemoryFile::Call&) {
+    EXPECT_FALSE(under_way) << "the buffer may still be written into";
+    return absl::OkStatus();
+  });
+  for (const int good : {0, 1}) {
+    const auto choice = ReadSuperblocks(file_, std::make_unique<FailingQueue>(good, &under_way));
+    ASSERT_TRUE(choice.ok()) << choice.status();
+    EXPECT_EQ(choice->chosen.generation, Generation{6});
+  }
 }
 
 // Every subset of the sectors that the new generation's copies touch, each old, new or garbage.

@@ -203,11 +203,17 @@ TEST(LogReader, SegmentsAreKnownByContentsNotByName) {
   EXPECT_EQ(read->records.size(), 40u);
 }
 
-TEST(LogReader, R7NewerGenerationThanTheSuperblockIsLoss) {
+class LogReaderTest : public ::testing::TestWithParam<uint64_t> {};
+
+INSTANTIATE_TEST_SUITE_P(BlockBytes, LogReaderTest, ::testing::Values(4096, 8192, 65536));
+
+TEST_P(LogReaderTest, R7NewerGenerationThanTheSuperblockIsLoss) {
   MemoryFileSystem disk;
+  LogWriterOptions options = SmallLog();
+  options.block_bytes = GetParam();
   LogStart start;
   {
-    auto log = NewLog(&disk);
+    auto log = NewLog(&disk, options);
     start = log->start();
     log->AnnounceGeneration(Generation{5});
     ASSERT_TRUE(log->FlushGeneration().ok());
@@ -337,8 +343,14 @@ TEST(LogReader, CleanOpenReadsHeadersAndFirstFramesOnly) {
   options.clean = true;
   ASSERT_TRUE(ReadAll(&disk, start, options).ok());
   size_t reads = 0;
-  for (const Call& call : disk.TakeCalls()) reads += call.kind == Call::Kind::kRead ? 1 : 0;
+  uint64_t bytes = 0;
+  for (const Call& call : disk.TakeCalls()) {
+    if (call.kind != Call::Kind::kRead) continue;
+    ++reads;
+    bytes += call.bytes;
+  }
   EXPECT_LE(reads, 2 * disk.Paths().size());
+  EXPECT_EQ(bytes, 2 * kLogBlockBytes * disk.Paths().size());
 }
 
 TEST(LogReader, SegmentsOfAnotherDatabaseAreRefused) {
