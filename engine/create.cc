@@ -148,7 +148,7 @@ absl::StatusOr<bool> Creator::Create() {
   KEEL_RETURN_IF_ERROR(CheckDirectory());
   KEEL_ASSIGN_OR_RETURN(const std::unique_ptr<io::File> file, OpenTemporary());
   if (file == nullptr) return false;
-  // Before the data file's name: a database that was not closed cleanly does not open without its log.
+  // Before the data file's name, so that no open for writing has to make it.
   KEEL_RETURN_IF_ERROR(MakeLogDirectory(file_system_, directory_));
   KEEL_RETURN_IF_ERROR(WriteContents(*file));
   KEEL_RETURN_IF_ERROR(file_system_.Rename(temporary(), data()));

@@ -185,6 +185,11 @@ absl::Status Opener::OpenLog() {
       .generation = superblock().generation,
       .incarnation = superblock().incarnation,
       .clean = superblock().clean,
+      .newer_may_be_lost = std::ranges::any_of(storage_->superblock.copies,
+                                               [](const pager::SuperblockCopy& copy) {
+                                                 return !copy.status.ok() &&
+                                                        !absl::IsNotFound(copy.status);
+                                               }),
       .lock_timeout = options_.open_timeout};
   KEEL_ASSIGN_OR_RETURN(log_, wal::LogReader::Open(storage_->file_system, storage_->log_directory(),
                                                    superblock().database, start, reader));
@@ -343,8 +348,11 @@ absl::Status Opener::BeginLog() {
   const bool old_log_matters = !storage.superblock.chosen.clean;
   std::optional<std::vector<wal::SegmentFile>> segments = log_->TakeFiles();
   log_.reset();
-  if (!segments.has_value()) {  // removed behind a clean close, whose log is empty
+  // Removed behind a clean close, whose log is empty; or made again by an open that was killed before its name was
+  // durable, which any file in it proves.
+  if (!segments.has_value() || segments->empty()) {
     KEEL_RETURN_IF_ERROR(MakeLogDirectory(*storage.file_system, storage.directory));
+    segments.emplace();
   }
   const wal::LogIdentity identity{storage.superblock.chosen.database, storage.incarnation,
                                   storage.file_system->random().Next64()};

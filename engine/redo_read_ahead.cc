@@ -1,6 +1,7 @@
 #include "engine/redo_read_ahead.h"
 
 #include <algorithm>
+#include <compare>
 #include <system_error>
 
 #include "base/aligned_buffer.h"
@@ -72,7 +73,7 @@ void RedoReadAhead::Note(Operations operations, const pager::PageWant& want, siz
     if (slot + 1 < node.count()) {
       const btree::KeyParts end = node.key(slot + 1);
       const auto below = [&end](const recovery::Operation& one) {
-        return btree::CompareKeys({one.key, {}}, end) < 0;
+        return std::is_lt(btree::CompareKeys({one.key, {}}, end));
       };
       // One by one: a leaf has a few of them.
       count = static_cast<size_t>(std::ranges::find_if_not(operations, below) - operations.begin());

@@ -228,7 +228,8 @@ absl::Status LogWriterImpl::WriteIdleMark() {
   absl::Status status = room ? absl::OkStatus() : Rotate();
   // Rotate lets the lock go: if records have come meanwhile, their flush will carry the mark.
   if (status.ok() && gather_->empty()) {
-    status = WriteEmptyFrame(/*sync=*/false);
+    // A header that was written is durable before the log can be closed cleanly (SegmentAccess::clean).
+    status = WriteEmptyFrame(/*sync=*/!room);
     if (status.ok()) ++stats_.idle_marks;
   }
   PassBaton();

@@ -125,9 +125,13 @@ absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Open(io::FileSystem* file_
   absl::StatusOr<std::vector<SegmentFile>> segments = OpenSegments(file_system, directory, access);
   const bool has_directory = !absl::IsNotFound(segments.status());
   if (!has_directory) {
-    if (!options.clean) {
-      return MakeStatus(absl::StatusCode::kDataLoss, "%s: the log is missing: %s",
-                        directory.string(), MessageOf(segments.status()));
+    if (!options.clean || options.newer_may_be_lost) {
+      return MakeStatus(absl::StatusCode::kDataLoss, "%s: the log is missing%s: %s",
+                        directory.string(),
+                        options.clean ? ", and copies of the superblock are damaged, of which it "
+                                        "could tell whether they were newer ones"
+                                      : "",
+                        MessageOf(segments.status()));
     }
     segments = std::vector<SegmentFile>();
   }

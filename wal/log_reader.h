@@ -33,6 +33,8 @@ struct LogReaderOptions {
   // The clean flag was set: the log is empty; only segment headers and first frames are searched for
   // evidence of a lost superblock.
   bool clean = false;
+  // A copy of the superblock is damaged: perhaps of a newer one, of which only the log can tell.
+  bool newer_may_be_lost = false;
   // Take blocks that cannot be read, and may hold records behind the end, for torn instead of refusing.
   bool unreadable_as_torn = false;
   // How long Open waits for segments still locked by requests of a killed process (R6).
@@ -57,8 +59,9 @@ class LogReader {
   // Opens the segments of `directory` and follows the chain from `start` to its end, with the search
   // of R11. DataLoss, naming file, position and lost range: acknowledged records are damaged or a newer
   // superblock was lost, or no segment holds the start. The rules stand in wal/log_survey.h. A missing
-  // directory is legal only with `clean`. The segments stay open and locked as long as the reader
-  // lives; it has to go, or to give them away, before a LogWriter is created.
+  // directory is legal only with `clean`, and if no newer superblock can have been lost. The segments stay
+  // open and locked as long as the reader lives; it has to go, or to give them away, before a LogWriter
+  // is created.
   static absl::StatusOr<std::unique_ptr<LogReader>> Open(io::FileSystem* file_system,
                                                          std::filesystem::path directory,
                                                          const DatabaseId& database,

@@ -119,7 +119,7 @@ class LogWriter {
   virtual Lsn end() const = 0;
 
   // For an idle log: if the mark on disk lags behind durable(), writes an empty frame that carries it,
-  // without a sync (R11). Does nothing while a flush is under way or records wait; a mark that would
+  // without a sync (R11) unless it is the first of a segment. Does nothing while a flush is under way or records wait; a mark that would
   // need the last spare segment, or room that is reserved, is left out.
   virtual absl::Status WriteIdleMark() = 0;
 

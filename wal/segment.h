@@ -1,7 +1,7 @@
 // Segment files: their names, how they are opened, and how one comes into being.
 //
 // Names never change (`segment-0001` and so on); a file is used again by writing a new header. A
-// file counts as made only once its zeros, then its first header, then its name are durable: a file
+// file counts as made only once its zeros, then its name, then its first header are durable: a file
 // without a valid header and without a valid frame was never used and may be half made.
 
 #ifndef KEEL_WAL_SEGMENT_H_
@@ -46,8 +46,8 @@ struct SegmentAccess {
   io::LockMode lock = io::LockMode::kExclusive;
   // How long to wait for requests of a killed process that still hold the lock.
   absl::Duration lock_timeout = absl::ZeroDuration();
-  // The log was closed cleanly: each header was durable before a frame behind it, so none is older than its frames, and
-  // where the first one can begin is known. A short head will do then.
+  // The log was closed cleanly: all its headers are durable, so it is known where the first frame of each segment begins,
+  // and a short head will do. What older logs have lost of theirs matters no more: this one lies above them.
   bool clean = false;
 };
 

@@ -65,7 +65,7 @@ class SegmentPool {
                                                            std::filesystem::path directory,
                                                            Lsn keep_from,
                                                            const SegmentPoolOptions& options);
-  // The same with files that a reader has opened with the same access, and nobody has written to since.
+  // The same with files that a reader has opened under the same locks, and nobody has written to since.
   static absl::StatusOr<std::unique_ptr<SegmentPool>> Open(io::FileSystem* file_system,
                                                            std::filesystem::path directory,
                                                            std::vector<SegmentFile> files,

@@ -23,13 +23,13 @@
 namespace keel {
 
 // Every call takes an optional keyspace first. Errors of all: NotFound (keyspace dropped), InvalidArgument
-// (keyspace of another database, key too long), DataLoss (damage, with file, page, keyspace and key range),
-// ResourceExhausted (memory), FailedPrecondition (closed), Unavailable (I/O error).
+// (keyspace of another database), DataLoss (damage, with file, page, keyspace and key range), ResourceExhausted
+// (memory), FailedPrecondition (closed), Unavailable (I/O error).
 class Reader {
  public:
   virtual ~Reader() = default;
 
-  // NotFound if the key is absent.
+  // NotFound if the key is absent, as one longer than kMaxKeyBytes always is.
   absl::StatusOr<PinnedValue> Get(Keyspace keyspace, std::string_view key) const {
     return DoGet(keyspace, key);
   }

@@ -323,6 +323,9 @@ TEST(LogReader, MissingLogIsLegalOnlyWhenClean) {
   const auto read = ReadAll(&disk, start, options);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->end.lsn, start.lsn);
+  // There is nothing to ask whether a newer superblock was lost (E4).
+  options.newer_may_be_lost = true;
+  EXPECT_THAT(ReadAll(&disk, start, options).status(), IsStatus(StatusCode::kDataLoss));
 }
 
 TEST(LogReader, NoSegmentWithTheStartIsLegalOnlyWhenClean) {

@@ -171,6 +171,25 @@ TEST(LogWriter, L4WriteThatKeepsFailingStopsTheLog) {
   EXPECT_EQ(log->durable(), kept);
 }
 
+// A database may be closed cleanly right behind it, and the next open believes the headers.
+TEST(LogWriter, AnIdleMarkThatBeginsASegmentIsSynced) {
+  MemoryFileSystem disk;
+  auto log = NewLog(&disk);
+  ASSERT_TRUE(Commit(log.get(), "so that the last block of a segment is a commit's").ok());
+  int begun = 0;
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(Commit(log.get(), "a block").ok());
+    disk.TakeCalls();
+    ASSERT_TRUE(log->WriteIdleMark().ok());
+    const std::vector<Call> calls = disk.TakeCalls();
+    ASSERT_FALSE(calls.empty());
+    const bool begins_one = calls.front().offset == 0;
+    begun += begins_one ? 1 : 0;
+    EXPECT_EQ(calls.back().kind, begins_one ? Call::Kind::kSync : Call::Kind::kWrite);
+  }
+  EXPECT_GT(begun, 1);
+}
+
 TEST(LogWriter, L4FailedSyncIsNeverRepeated) {
   for (const auto method : {io::FlushMethod::kWriteThenSync, io::FlushMethod::kDataSyncWrite}) {
     MemoryFileSystem disk;
