@@ -58,6 +58,7 @@ class Applier {
   absl::Status RollbackTo(uint64_t number);
   // Back to the start, which had `state`.
   void Rollback(const TreeState& state);
+  size_t savepoints() const { return savepoints_.size(); }
   // The transaction was published: its savepoints are gone.
   void ForgetSavepoints() { savepoints_.clear(); }
 

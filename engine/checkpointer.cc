@@ -42,7 +42,11 @@ Checkpointer::Checkpointer(Storage* storage, VersionRegistry* registry,
       next_generation_{(storage->incarnation << kEpochCounterBits) + 1},
       catalogue_pages_(std::move(catalogue_pages)),
       lsn_(storage->superblock.chosen.log_start.value),
-      superblock_(storage->superblock.chosen) {}
+      superblock_(storage->superblock.chosen) {
+  // Redo, like the deletes that it repeats, leaves what the checkpoint behind it needs.
+  absl::MutexLock lock(&mutex_);
+  ReserveSpace(*registry_->Visible());
+}
 
 Epoch Checkpointer::epoch() const {
   absl::MutexLock lock(&figures_mutex_);

@@ -91,14 +91,26 @@ Database::Impl::Impl(const Options& options, std::unique_ptr<engine::Storage> st
 
 Database::Impl::~Impl() { background_.reset(); }
 
-absl::Status Database::Impl::Apply(const Operation& operation) { return applier_.Apply(operation); }
+absl::Status Database::Impl::Apply(const Operation& operation) {
+  // As many as who wrote the log could have had; a hostile log has any number.
+  if (operation.kind == OperationKind::kSavepoint && applier_.savepoints() >= savepoints_max()) {
+    return MakeStatus(
+        absl::StatusCode::kResourceExhausted,
+        "a transaction in the log has more than %d savepoints, one for each 16 KiB of "
+        "Options::memory_bytes: raise that",
+        savepoints_max());
+  }
+  return applier_.Apply(operation);
+}
 
 absl::Status Database::Impl::Commit(CommitNumber number, Lsn end) {
   working_number_ = number;
   working_lsn_ = end;
+  // What is replaced behind a savepoint's mark is kept, also by the transactions that come next, until it is published.
+  const bool marked = applier_.savepoints() > 0;
   applier_.ForgetSavepoints();
   // Short of space, pages that this transaction replaced must be there for the next one, as they were before the crash.
-  if (++redone_ >= kRedoBatch || storage_->space->BelowReserve()) FinishRedo();
+  if (++redone_ >= kRedoBatch || marked || storage_->space->BelowReserve()) FinishRedo();
   return absl::OkStatus();
 }
 
@@ -462,9 +474,13 @@ absl::StatusOr<Keyspace> Database::Impl::OpenKeyspace(std::string_view name) {
                       "a keyspace's name has 1 to %d bytes, this one %d", kMaxKeyspaceNameBytes,
                       name.size());
   }
-  // A keyspace that is not yet durable is waited for below, by a commit without changes.
-  const auto known = registry_.Visible()->state.names->Find(name);
-  if (known) return KeyspaceAccess::Make(*known, tag_);
+  // One that nobody sees yet is waited for below, by a commit without changes.
+  const std::shared_ptr<const engine::Version> visible = registry_.Visible();
+  const auto known = visible->state.names->Find(name);
+  if (known) {  // made by a commit that others have made visible, perhaps, and that is not durable yet
+    KEEL_RETURN_IF_ERROR(FinishReading(visible->lsn, Durability::kSync));
+    return KeyspaceAccess::Make(*known, tag_);
+  }
   if (options_.read_only) {
     return MakeStatus(absl::StatusCode::kNotFound, "there is no keyspace \"%s\"", Printable(name));
   }
@@ -507,8 +523,11 @@ absl::Status Database::Impl::DropKeyspace(std::string_view name) {
     operation.keyspace = *id;
     status = ApplyAndLog(operation);
   }
+  const Lsn met = working_lsn_;
   if (!status.ok()) {
     RollbackWriter();
+    // That there is none is told once its drop is durable.
+    if (absl::IsNotFound(status)) KEEL_RETURN_IF_ERROR(FinishReading(met, Durability::kSync));
     return status;
   }
   return CommitWriter({}).status();

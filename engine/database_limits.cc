@@ -153,12 +153,13 @@ void Database::Impl::FillCommits(DatabaseStats* stats) {
 // --- callbacks ---
 
 absl::Status Database::Impl::OnDurable(Lsn lsn, engine::DurableCallbacks::Callback callback) {
-  const Call call(this);
-  KEEL_RETURN_IF_ERROR(call.status());
   if (options_.read_only) {  // everything it shows is on disk, and no thread runs
-    callback(absl::OkStatus());
+    KEEL_RETURN_IF_ERROR(Call(this).status());
+    callback(absl::OkStatus());  // not within a call, for which Close would wait
     return absl::OkStatus();
   }
+  const Call call(this);
+  KEEL_RETURN_IF_ERROR(call.status());
   KEEL_RETURN_IF_ERROR(CheckWithinLog(lsn));
   KEEL_RETURN_IF_ERROR(durable_callbacks_.Add(lsn, std::move(callback)));
   background_->NoteAsync(lsn);

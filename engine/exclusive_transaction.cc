@@ -62,36 +62,49 @@ absl::Status ExclusiveTransaction::Write(Keyspace keyspace, Operation operation)
 Savepoint ExclusiveTransaction::SetSavepoint() {
   absl::MutexLock lock(&mutex_);
   // RollbackTo will refuse it, and say why.
-  if (!Enter().ok() || savepoints_.size() >= database_->savepoints_max()) return Savepoint{0};
-  const uint64_t id = next_savepoint_++;
+  if (!Enter().ok()) return Savepoint{0};
+  if (savepoints_.size() >= database_->savepoints_max()) {
+    savepoint_not_set_ = absl::ResourceExhaustedError(
+        "the savepoint was not set, for want of memory: a transaction may have one for each "
+        "16 KiB of Options::memory_bytes; commit now and then, or raise that");
+    return Savepoint{0};
+  }
   TransactionLog& log = database_->transaction_log();
-  savepoints_.push_back({id, log.position()});
-  database_->applier().SetSavepoint(id);
   Operation operation;
   operation.kind = OperationKind::kSavepoint;
-  operation.savepoint = id;
+  operation.savepoint = savepoints_set_ + 1;
+  // The log's room before the mark: a full disk costs the savepoint, not the transaction.
+  absl::Status status = database_->MakeLoggable(operation);
+  if (status.ok()) status = log.Prepare(operation);
+  if (!status.ok()) {
+    savepoint_not_set_ = WithContext(status, "the savepoint was not set");
+    return Savepoint{0};
+  }
+  ++savepoints_set_;
+  savepoints_.push_back({NewSavepoint(), operation.savepoint, log.position()});
+  database_->applier().SetSavepoint(operation.savepoint);
   // A failure is kept, and refuses every later change and the commit.
-  database_->MakeLoggable(operation).IgnoreError();
   log.Add(operation).IgnoreError();
-  return Savepoint{id};
+  return savepoints_.back().savepoint;
 }
 
 absl::Status ExclusiveTransaction::RollbackTo(Savepoint savepoint) {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
   const auto found = std::find_if(savepoints_.begin(), savepoints_.end(),
-                                  [&](const SavepointMark& s) { return s.id == savepoint.id; });
+                                  [&](const SavepointMark& s) { return s.savepoint == savepoint; });
   if (found == savepoints_.end()) {
-    return NoSuchSavepoint(savepoint);
+    if (savepoint == Savepoint{0}) return savepoint_not_set_;
+    return NoSuchSavepoint();
   }
   TransactionLog& log = database_->transaction_log();
   Operation operation;
   operation.kind = OperationKind::kRollbackTo;
-  operation.savepoint = savepoint.id;
+  operation.savepoint = found->number;
   KEEL_RETURN_IF_ERROR(database_->MakeLoggable(operation));
   KEEL_RETURN_IF_ERROR(log.Prepare(operation));
   ++changes_;
-  KEEL_RETURN_IF_ERROR(database_->applier().RollbackTo(savepoint.id));
+  KEEL_RETURN_IF_ERROR(database_->applier().RollbackTo(found->number));
   const TransactionLog::Position position = found->position;
   savepoints_.erase(found + 1, savepoints_.end());
   if (log.TakeBackTo(position)) {

@@ -65,7 +65,8 @@ class ExclusiveTransaction final : public OpenTransaction,
 
  private:
   struct SavepointMark {
-    uint64_t id;
+    Savepoint savepoint;
+    uint64_t number;  // of this transaction, from 1, as in the log
     TransactionLog::Position position;
   };
 
@@ -80,8 +81,10 @@ class ExclusiveTransaction final : public OpenTransaction,
   uint64_t owner_ ABSL_GUARDED_BY(mutex_) = 0;  // thread of the last call; 0: none yet
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t writes_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t next_savepoint_ ABSL_GUARDED_BY(mutex_) = 1;
+  uint64_t savepoints_set_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<SavepointMark> savepoints_ ABSL_GUARDED_BY(mutex_);
+  absl::Status savepoint_not_set_ ABSL_GUARDED_BY(mutex_) =
+      NoSuchSavepoint();  // why, the last time
   absl::Mutex figures_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
   TransactionFigures figures_ ABSL_GUARDED_BY(figures_mutex_);  // when last looked at
 };

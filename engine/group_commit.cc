@@ -190,7 +190,8 @@ void Database::Impl::FinishGroup(const Group& group, Outcome outcome) {
   writer_lock_.Release();
   // Who was refused for what is in the way is answered once that is as durable as the change would have been.
   const auto waits = [](const Member* member) {
-    return !member->durable && (member->answer.ok() || absl::IsAborted(member->answer.status()));
+    const absl::Status& status = member->answer.status();
+    return !member->durable && (status.ok() || absl::IsAborted(status) || absl::IsNotFound(status));
   };
   if (std::ranges::none_of(group, waits)) return;
   const Durability durability = group.front()->durability();

@@ -9,6 +9,7 @@
 #include <keel/key_range.h>
 #include <keel/transaction.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,13 +26,15 @@
 
 namespace keel::engine {
 
-// `savepoint` is none that can be returned to: 0 is the one that SetSavepoint gives when it has set none.
-inline absl::Status NoSuchSavepoint(Savepoint savepoint) {
-  if (savepoint == Savepoint{0}) {
-    return absl::ResourceExhaustedError(
-        "the savepoint was not set, for want of memory: a transaction may have one for each "
-        "16 KiB of Options::memory_bytes; commit now and then, or raise that");
-  }
+// No two of the process are the same: so a savepoint of another transaction is known for what it is.
+inline Savepoint NewSavepoint() {
+  static std::atomic<uint64_t> last{0};
+  return Savepoint{last.fetch_add(1, std::memory_order_relaxed) + 1};
+}
+
+// `savepoint` is none that can be returned to: 0 is the one that SetSavepoint gives when it has set none, for which
+// there is another error.
+inline absl::Status NoSuchSavepoint() {
   return absl::FailedPreconditionError(
       "the savepoint is not one of this transaction, or a rollback to an earlier one removed it");
 }

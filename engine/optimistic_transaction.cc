@@ -134,7 +134,10 @@ absl::Status OptimisticTransaction::Reserve(size_t more) {
       reserved_ += step;
       return absl::OkStatus();
     }
-    if (reads_.Coarsen()) continue;
+    if (reads_.Coarsen()) {
+      GiveBackUnused();
+      continue;
+    }
     absl::Status status = MakeStatus(
         absl::StatusCode::kResourceExhausted,
         "what this optimistic transaction has read and written takes %d bytes of memory; all of "
@@ -145,6 +148,16 @@ absl::Status OptimisticTransaction::Reserve(size_t more) {
     return status;
   }
 }
+
+void OptimisticTransaction::GiveBackUnused() {
+  const size_t unused = reserved_ - std::min(reserved_, memory_bytes());
+  share_.GiveBack(unused);
+  reserved_ -= unused;
+}
+
+// Without room what is read is noted all the same. The set is as coarse as can be then, and what comes to it beyond
+// what is reserved is one entry, which the next call makes part of the rest.
+void OptimisticTransaction::ReserveForRead(size_t more) { Reserve(more).IgnoreError(); }
 
 absl::StatusOr<KeyspaceId> OptimisticTransaction::Resolve(const SharedVersion& version,
                                                           Keyspace keyspace) {
@@ -176,7 +189,13 @@ absl::Status OptimisticTransaction::Write(Keyspace keyspace, Operation operation
   KEEL_RETURN_IF_ERROR(Enter());
   KEEL_RETURN_IF_ERROR(database_->Prepare(keyspace, &operation));
   KEEL_RETURN_IF_ERROR(Resolve(*VersionToRead(), keyspace).status());
-  KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes + 2 * operation.key.size() + operation.value.size()));
+  btree::Range range{.begin = operation.key, .end = {}};
+  if (operation.has_end) range.end = operation.value;
+  const size_t way_back = operation.kind == OperationKind::kDeleteRange
+                              ? writes_.BytesOfWayBack(operation.keyspace, range)
+                              : 0;
+  KEEL_RETURN_IF_ERROR(
+      Reserve(kEntryBytes + 2 * operation.key.size() + operation.value.size() + way_back));
   ++changes_;
   switch (operation.kind) {
     case OperationKind::kPut:
@@ -185,12 +204,9 @@ absl::Status OptimisticTransaction::Write(Keyspace keyspace, Operation operation
     case OperationKind::kDelete:
       writes_.Delete(operation.keyspace, operation.key);
       return absl::OkStatus();
-    case OperationKind::kDeleteRange: {
-      btree::Range range{.begin = operation.key, .end = {}};
-      if (operation.has_end) range.end = operation.value;
+    case OperationKind::kDeleteRange:
       writes_.DeleteRange(operation.keyspace, range);
       return absl::OkStatus();
-    }
     default:
       return absl::InternalError("no change of a transaction");
   }
@@ -199,24 +215,27 @@ absl::Status OptimisticTransaction::Write(Keyspace keyspace, Operation operation
 Savepoint OptimisticTransaction::SetSavepoint() {
   absl::MutexLock lock(&mutex_);
   // RollbackTo will refuse it, and say why.
-  if (!Enter().ok() || !Reserve(sizeof(SavepointMark)).ok()) return Savepoint{0};
-  savepoints_.push_back({next_savepoint_++, writes_.SetMark()});
-  return Savepoint{savepoints_.back().id};
+  if (!Enter().ok()) return Savepoint{0};
+  if (absl::Status status = Reserve(sizeof(SavepointMark)); !status.ok()) {
+    savepoint_not_set_ = WithContext(status, "the savepoint was not set");
+    return Savepoint{0};
+  }
+  savepoints_.push_back({NewSavepoint(), writes_.SetMark()});
+  return savepoints_.back().savepoint;
 }
 
 absl::Status OptimisticTransaction::RollbackTo(Savepoint savepoint) {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
   const auto found = std::find_if(savepoints_.begin(), savepoints_.end(),
-                                  [&](const SavepointMark& s) { return s.id == savepoint.id; });
+                                  [&](const SavepointMark& s) { return s.savepoint == savepoint; });
   if (found == savepoints_.end()) {
-    return NoSuchSavepoint(savepoint);
+    if (savepoint == Savepoint{0}) return savepoint_not_set_;
+    return NoSuchSavepoint();
   }
   writes_.RollbackTo(found->mark);
   savepoints_.erase(found + 1, savepoints_.end());
-  const size_t unused = reserved_ - std::min(reserved_, memory_bytes());
-  share_.GiveBack(unused);
-  reserved_ -= unused;
+  GiveBackUnused();
   return absl::OkStatus();
 }
 
@@ -255,7 +274,7 @@ absl::StatusOr<PinnedValue> OptimisticTransaction::GetAt(const SharedVersion& ve
     return Copy(*own);
   }
   if (reads() != nullptr) {
-    KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes + 2 * key.size()));
+    ReserveForRead(kEntryBytes + 2 * key.size());
     reads()->AddKey(id, key);
   }
   return database_->GetFrom(version.state(), keyspace, key);
@@ -269,7 +288,7 @@ absl::StatusOr<uint64_t> OptimisticTransaction::Count(Keyspace keyspace, const K
   KEEL_RETURN_IF_ERROR(use.status());
   KEEL_ASSIGN_OR_RETURN(const KeyspaceId id, Resolve(*version, keyspace));
   if (reads() != nullptr) {
-    KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes + 2 * range.begin_key().size()));
+    ReserveForRead(kEntryBytes + 2 * range.begin_key().size());
     reads()->AddCount(id, ToRange(range));
   }
   return CountMerged(*version, id, ToRange(range));
@@ -325,7 +344,7 @@ absl::Status OptimisticTransaction::Read(
     absl::FunctionRef<absl::Status(const WriteSet& writes, ReadSet* reads)> read) {
   absl::MutexLock lock(&mutex_);
   KEEL_RETURN_IF_ERROR(Enter());
-  if (reads() != nullptr) KEEL_RETURN_IF_ERROR(Reserve(kEntryBytes));
+  if (reads() != nullptr) ReserveForRead(kEntryBytes);
   return read(writes_, reads());
 }
 

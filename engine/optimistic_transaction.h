@@ -76,7 +76,7 @@ class OptimisticTransaction final : public OpenTransaction,
 
  private:
   struct SavepointMark {
-    uint64_t id;
+    Savepoint savepoint;
     size_t mark;
   };
 
@@ -92,6 +92,8 @@ class OptimisticTransaction final : public OpenTransaction,
   }
   // Whether there is room for what is remembered and so much more. Makes what was read coarser if it has to.
   absl::Status Reserve(size_t more) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReserveForRead(size_t more) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveBackUnused() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t memory_bytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The keyspace in the version; that it is there, or is not, has then been read.
   absl::StatusOr<KeyspaceId> Resolve(const SharedVersion& version, Keyspace keyspace)
@@ -123,8 +125,9 @@ class OptimisticTransaction final : public OpenTransaction,
   std::shared_ptr<SharedVersion> base_ ABSL_GUARDED_BY(mutex_);
   WriteSet writes_ ABSL_GUARDED_BY(mutex_);
   ReadSet reads_ ABSL_GUARDED_BY(mutex_);
-  uint64_t next_savepoint_ ABSL_GUARDED_BY(mutex_) = 1;
   std::vector<SavepointMark> savepoints_ ABSL_GUARDED_BY(mutex_);
+  absl::Status savepoint_not_set_ ABSL_GUARDED_BY(mutex_) =
+      NoSuchSavepoint();  // why, the last time
   // What was the base, and may be that of cursors.
   std::vector<std::weak_ptr<SharedVersion>> lent_ ABSL_GUARDED_BY(mutex_);
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;

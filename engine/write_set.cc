@@ -68,6 +68,17 @@ void WriteSet::DeleteRange(KeyspaceId keyspace, const btree::Range& range) {
   }
 }
 
+size_t WriteSet::BytesOfWayBack(KeyspaceId keyspace, const btree::Range& range) const {
+  const KeyspaceWrites* const writes = Of(keyspace);
+  if (!has_marks_ || writes == nullptr) return 0;
+  size_t keys = 0;
+  for (auto at = writes->values.lower_bound(range.begin);
+       at != writes->values.end() && range.Contains(at->first); ++at) {
+    ++keys;
+  }
+  return keys * Undo().bytes();
+}
+
 bool WriteSet::Find(KeyspaceId keyspace, std::string_view key,
                     std::optional<std::string_view>* value) const {
   value->reset();

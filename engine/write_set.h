@@ -43,6 +43,10 @@ class WriteSet {
   // An empty range changes nothing.
   void DeleteRange(KeyspaceId keyspace, const btree::Range& range);
 
+  // What that takes, where there are marks, for the way back of each key that the set holds there, beside what it took for
+  // the key.
+  size_t BytesOfWayBack(KeyspaceId keyspace, const btree::Range& range) const;
+
   // Whether the key's fate was decided here; `*value` is then what it holds, none if it is gone.
   bool Find(KeyspaceId keyspace, std::string_view key,
             std::optional<std::string_view>* value) const;

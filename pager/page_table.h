@@ -27,6 +27,7 @@
 
 #include "base/types.h"
 #include "pager/memory_map.h"
+#include "pager/reference.h"
 
 namespace keel::pager {
 
@@ -34,8 +35,8 @@ struct PageLoad;  // pager/page_loader.h
 
 class PageTable {
  public:
-  // Ids from here on are no pages of ours: 64 TiB at 4 KiB.
-  static constexpr uint64_t kPages = uint64_t{1} << 34;
+  // Ids from here on are no pages of ours.
+  static constexpr uint64_t kPages = kMaxPageCount;
 
   static constexpr size_t kChunkPages = 64;
   struct Chunk {

@@ -33,6 +33,8 @@ struct Reference {
 inline constexpr size_t kReferenceBytes = 20;
 inline constexpr uint64_t kMaxEntries = (uint64_t{1} << 47) - 1;
 inline constexpr uint64_t kMaxPageId = (uint64_t{1} << 48) - 1;
+// Pages that a file may have, for the table of those in memory (pager/page_table.h): 64 TiB in pages of 4 KiB.
+inline constexpr uint64_t kMaxPageCount = uint64_t{1} << 34;
 
 inline void StoreReference(void* to, const Reference& reference) {
   auto* out = static_cast<unsigned char*>(to);

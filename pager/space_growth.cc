@@ -12,7 +12,7 @@ namespace {
 
 uint64_t PageCountMax(const SpaceMapOptions& options) {
   const uint64_t bytes = static_cast<uint64_t>(INT64_MAX) / options.page_bytes;
-  const uint64_t most = std::min(bytes, kMaxPageId);
+  const uint64_t most = std::min(bytes, kMaxPageCount);
   return options.page_count_max == 0 ? most : std::min(most, options.page_count_max);
 }
 

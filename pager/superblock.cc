@@ -140,7 +140,7 @@ absl::Status CheckSuperblock(const Superblock& s) {
     return OutOfLimits("page size", s.page_bytes, "no power of two from 4096 to 65536");
   }
   const uint64_t pages_max =
-      std::min<uint64_t>(kMaxPageId, static_cast<uint64_t>(INT64_MAX) / s.page_bytes);
+      std::min<uint64_t>(kMaxPageCount, static_cast<uint64_t>(INT64_MAX) / s.page_bytes);
   if (s.page_count < MinPageCount(s.page_bytes) || s.page_count > pages_max) {
     return OutOfLimits("page count", s.page_count, "no possible size of a data file");
   }
@@ -152,6 +152,9 @@ absl::Status CheckSuperblock(const Superblock& s) {
   }
   if (IncarnationOf(Epoch{s.generation.value}) > s.incarnation) {
     return OutOfLimits("generation", s.generation.value, "of an incarnation that has not been");
+  }
+  if (s.log_start.value > kMaxLogStart) {
+    return OutOfLimits("log start", s.log_start.value, "beyond the highest position of a log");
   }
   return CheckCatalogue(s);
 }

@@ -78,6 +78,9 @@ constexpr uint64_t MinPageCount(uint32_t page_bytes) {
 // Incarnations end here: epochs and generations hold them in their upper 24 bits.
 inline constexpr uint64_t kMaxIncarnation = (uint64_t{1} << (64 - kEpochCounterBits)) - 1;
 
+// Positions of a log end here (wal/frame_format.h).
+inline constexpr uint64_t kMaxLogStart = uint64_t{1} << 62;
+
 // One copy as found.
 struct SuperblockCopy {
   uint64_t offset = 0;

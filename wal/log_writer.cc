@@ -287,16 +287,22 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Create(
   if (!files.has_value()) {
     KEEL_ASSIGN_OR_RETURN(files, OpenSegments(file_system, directory, pool_options.access));
   }
-  KEEL_ASSIGN_OR_RETURN(std::unique_ptr<SegmentPool> pool,
-                        SegmentPool::Open(file_system, std::move(directory), *std::move(files),
-                                          keep_from, pool_options));
+  KEEL_ASSIGN_OR_RETURN(
+      std::unique_ptr<SegmentPool> pool,
+      SegmentPool::Open(file_system, directory, *std::move(files), keep_from, pool_options));
   const LogGeometry geometry = ChooseGeometry(options, pool->smallest_bytes());
-  const uint64_t beyond = std::max(pool->end_at_open(), floor).value + 1;
+  const Lsn old = std::max(pool->end_at_open(), floor);
+  // Nobody has written that much; and frames behind kLsnMax would be read by nobody.
+  if (old.value >= kLsnMax / 2) {
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      "%s: the log would go on behind position %d, and positions end at %d",
+                      directory.string(), old.value, kLsnMax);
+  }
   KEEL_ASSIGN_OR_RETURN(Segment* const segment, pool->Take());
   SegmentPool* const spares = pool.get();
   auto writer =
       std::make_unique<LogWriterImpl>(file_system, identity, options, geometry, std::move(pool));
-  KEEL_RETURN_IF_ERROR(writer->Begin(segment, Lsn{RoundUp(beyond, kFreshLogUnit)}));
+  KEEL_RETURN_IF_ERROR(writer->Begin(segment, Lsn{RoundUp(old.value + 1, kFreshLogUnit)}));
   // What is missing Reserve makes, or tells. While an older log is needed its files are the spares to come: more beside
   // them would be what the directory never gives back.
   if (spares->counts().held == 0) spares->MakeSpares(kSparesWanted).IgnoreError();

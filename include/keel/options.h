@@ -43,7 +43,8 @@ enum class Isolation : uint8_t {
   // other writes, and both commit (write skew). Values are compared: to write a value that is there already does not
   // count as a change, so write one that differs where a conflict is wanted.
   kSnapshot,
-  // Every call reads what is committed by then; never fails because of others.
+  // Every call reads what is committed by then; never fails because of others, but for those that drop a keyspace it
+  // has written to (NotFound).
   kReadCommitted,
 };
 

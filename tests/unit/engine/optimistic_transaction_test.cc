@@ -447,6 +447,62 @@ TEST_F(OptimisticTransactionTest, G6_WhatWasReadIsRememberedMoreCoarselyWhenMemo
   EXPECT_TRUE(absl::IsAborted(transaction.Commit().status()));
 }
 
+// Nor where others have taken all of it.
+TEST_F(OptimisticTransactionTest, G6_ReadsAreNotRefusedWhenOthersHaveTakenTheShare) {
+  for (int i = 0; i < 100; ++i) {
+    KEEL_ASSERT_OK(db_->Put({}, Numbered("k", i), "x", {Durability::kNone}));
+  }
+  Transaction reader = Begin();
+  Transaction writer = Begin();
+  while (writer.Put("large", std::string(100, 'v')).ok()) {
+    if (!writer.Put(Numbered("large", static_cast<int>(*writer.Count())), "v").ok()) break;
+  }
+  for (int i = 0; i < 100; i += 2) EXPECT_EQ(GetText(reader, Numbered("k", i)), "x");
+  EXPECT_EQ(*reader.Count(), 100U);
+  EXPECT_EQ(ReadAll(reader).size(), 100U);
+  writer.Rollback();
+  KEEL_ASSERT_OK(reader.Put("other", "x"));
+  KEEL_ASSERT_OK(db_->Put(Numbered("k", 51), "changed"));
+  EXPECT_TRUE(absl::IsAborted(reader.Commit().status()));
+}
+
+// What it has made coarser it gives back: it is not to keep others out for as long as it lives.
+TEST_F(OptimisticTransactionTest, G6_AReaderThatHasTakenTheShareGivesOfIt) {
+  for (int i = 0; i < 20000; ++i) {
+    KEEL_ASSERT_OK(db_->Put({}, Numbered("k", i), "x", {Durability::kNone}));
+  }
+  Transaction reader = Begin();
+  uint64_t least = UINT64_MAX;
+  uint64_t most = 0;
+  for (int i = 0; i < 20000; i += 2) {
+    EXPECT_EQ(GetText(reader, Numbered("k", i)), "x");
+    const uint64_t bytes = db_->Stats().transactions.at(0).memory_bytes;
+    if (most > options_.memory_bytes / 20) least = std::min(least, bytes);
+    most = std::max(most, bytes);
+  }
+  EXPECT_GT(most, options_.memory_bytes / 20);
+  EXPECT_LT(least, most * 2 / 3);
+}
+
+// The way back from a deleted range takes more than what the range held.
+TEST_F(OptimisticTransactionTest, G6_TheWayBackFromADeletedRangeIsOfTheShare) {
+  Transaction transaction = Begin();
+  const uint64_t share = options_.memory_bytes / 16;
+  const auto taken = [&] { return db_->Stats().transactions.at(0).memory_bytes; };
+  int keys = 0;
+  for (; taken() < share / 2; ++keys) KEEL_ASSERT_OK(transaction.Put(Numbered("k", keys), ""));
+  const Savepoint savepoint = transaction.SetSavepoint();
+  ASSERT_NE(savepoint, Savepoint{0});
+  const absl::Status refused = transaction.DeleteRange(KeyRange::All());
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  EXPECT_LE(taken(), share);
+  EXPECT_EQ(*transaction.Count(), static_cast<uint64_t>(keys));
+  KEEL_EXPECT_OK(transaction.DeleteRange(KeyRange::To(Numbered("k", keys / 8))));
+  EXPECT_EQ(*transaction.Count(), static_cast<uint64_t>(keys - keys / 8));
+  KEEL_EXPECT_OK(transaction.RollbackTo(savepoint));
+  EXPECT_EQ(*transaction.Count(), static_cast<uint64_t>(keys));
+}
+
 TEST_F(OptimisticTransactionTest, TransactGoesOnAloneWhenMemoryIsShort) {
   TransactionOptions options;
   options.concurrency = Concurrency::kOptimistic;

@@ -4,6 +4,7 @@
 #include <random>
 #include <string>
 
+#include "pager/space_layout.h"
 #include "tests/support/seed.h"
 #include "tests/unit/engine/engine_test_support.h"
 
@@ -180,6 +181,48 @@ TEST_F(RecoveryTest, ReadOnlyOpenOfACrashedDatabaseShowsTheLogAndWritesNothing) 
   EXPECT_EQ(*db_->Count(*db_->OpenKeyspace("side")), 290U);
 }
 
+// What broke: what a transaction with a savepoint had made was kept by redo when the next one replaced it.
+TEST_F(RecoveryTest, G8_TransactionsWithSavepointsTakeNoMoreSpaceInRedo) {
+  options_.checkpoint_log_bytes = uint64_t{64} << 20;
+  options_.background = Background::kManual;
+  Open();
+  for (int i = 0; i < 3000; ++i) {
+    KEEL_ASSERT_OK(db_->Put(Numbered("k", i), std::string(300, 'x'), {Durability::kNone}));
+  }
+  KEEL_ASSERT_OK(db_->Checkpoint());
+  for (int i = 0; i < 3000; ++i) {
+    absl::StatusOr<Transaction> transaction = db_->Begin();
+    KEEL_ASSERT_OK(transaction.status());
+    transaction->SetSavepoint();
+    KEEL_ASSERT_OK(transaction->Put(Numbered("k", 7), std::string(300, 'y')));
+    KEEL_ASSERT_OK(transaction->Commit({Durability::kNone}).status());
+  }
+  KEEL_ASSERT_OK(db_->Sync());
+  const uint64_t before = db_->Stats().pages.file_pages;
+  Crash();
+  Open();
+  EXPECT_EQ(db_->recovery_report().transactions_replayed, 3000U);
+  EXPECT_LE(db_->Stats().pages.file_pages, before + 1000);
+}
+
+// As many savepoints as the memory allows, however many a log asks for.
+TEST_F(RecoveryTest, G6_RedoSetsNoMoreSavepointsThanTheMemoryAllows) {
+  options_.memory_bytes = uint64_t{16} << 20;
+  Open();
+  absl::StatusOr<Transaction> transaction = db_->Begin();
+  KEEL_ASSERT_OK(transaction.status());
+  for (int i = 0; i < 500; ++i) ASSERT_NE(transaction->SetSavepoint(), Savepoint{0});
+  KEEL_ASSERT_OK(transaction->Put("k", "1"));
+  KEEL_ASSERT_OK(transaction->Commit().status());
+  Crash();
+  options_.memory_bytes = uint64_t{4} << 20;
+  const absl::Status refused = Database::Open(directory(), options_).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
+  options_.memory_bytes = uint64_t{16} << 20;
+  Open();
+  EXPECT_EQ(GetText(*db_, "k"), "1");
+}
+
 TEST_F(RecoveryTest, RandomWorkWithManyCrashes) {
   std::mt19937_64 random(TestSeed());
   options_.checkpoint_log_bytes = uint64_t{1} << 20;
@@ -271,6 +314,36 @@ TEST_F(RecoveryTest, G3_DamagedPageNamesItselfAndTheRestStaysReadable) {
 }
 
 // What only a damaged page leads to is not lost space.
+// What broke: with its only map of free pages damaged, a small database could not be opened for writing any more.
+TEST_F(RecoveryTest, G3_ADatabaseWhoseMapOfFreePagesIsDamagedIsWrittenAllTheSame) {
+  Open();
+  for (int i = 0; i < 1000; ++i) {
+    KEEL_ASSERT_OK(db_->Put(Numbered("k", i), "1", {Durability::kNone}));
+  }
+  KEEL_ASSERT_OK(db_->Close());
+  const pager::SpaceLayout layout(options_.page_bytes);
+  std::fstream file(directory() / "data.keel", std::ios::in | std::ios::out | std::ios::binary);
+  for (const int slot : {0, 1}) {
+    const auto at = static_cast<std::streamoff>(layout.Slot(0, slot).value * options_.page_bytes);
+    char byte = 0;
+    file.seekg(at + 200).get(byte);
+    file.seekp(at + 200).put(static_cast<char>(byte ^ 1));
+  }
+  file.close();
+  for (int open = 0; open < 2; ++open) {
+    Open();
+    EXPECT_EQ(*db_->Count(), 1000U);
+    KEEL_EXPECT_OK(db_->Put("k", "2"));
+    KEEL_EXPECT_OK(db_->Delete("k"));
+    EXPECT_EQ(db_->Stats().pages.damaged_groups, 1U);
+    const absl::StatusOr<CheckReport> report = db_->Check();
+    KEEL_ASSERT_OK(report.status());
+    EXPECT_FALSE(report->damages.empty());
+    KEEL_ASSERT_OK(db_->Close());
+    db_.reset();  // is not sound
+  }
+}
+
 TEST_F(RecoveryTest, G3_WhatDamageHidesIsNotCalledLeaked) {
   Open();
   for (int i = 0; i < 5; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("k", i), std::string(50000, 'v')));

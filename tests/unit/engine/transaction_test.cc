@@ -66,10 +66,29 @@ TEST_F(TransactionTest, NestedSavepoints) {
   KEEL_ASSERT_OK(transaction.RollbackTo(first));
   EXPECT_EQ(ReadAll(transaction), (Contents{{"a", "1"}}));
   EXPECT_TRUE(absl::IsFailedPrecondition(transaction.RollbackTo(second)));
-  EXPECT_TRUE(absl::IsFailedPrecondition(transaction.RollbackTo(Savepoint{77})));
+  EXPECT_TRUE(absl::IsFailedPrecondition(transaction.RollbackTo(Savepoint{UINT64_MAX})));
   KEEL_ASSERT_OK(transaction.Put("d", "4"));
   ASSERT_TRUE(transaction.Commit().ok());
   EXPECT_EQ(ReadAll(*db_), (Contents{{"a", "1"}, {"d", "4"}}));
+}
+
+// What broke: each transaction numbered its own from 1, and took another's for one of them.
+TEST_F(TransactionTest, ASavepointOfAnotherTransactionIsRefused) {
+  for (const Concurrency concurrency : {Concurrency::kExclusive, Concurrency::kOptimistic}) {
+    absl::StatusOr<Transaction> one = db_->Begin({.concurrency = concurrency});
+    KEEL_ASSERT_OK(one.status());
+    const Savepoint of_one = one->SetSavepoint();
+    one->Rollback();
+    absl::StatusOr<Transaction> two = db_->Begin({.concurrency = concurrency});
+    KEEL_ASSERT_OK(two.status());
+    const Savepoint of_two = two->SetSavepoint();
+    KEEL_ASSERT_OK(two->Put("k", "1"));
+    EXPECT_TRUE(absl::IsFailedPrecondition(two->RollbackTo(of_one)));
+    EXPECT_TRUE(absl::IsFailedPrecondition(two->RollbackTo(Savepoint{0})));
+    EXPECT_EQ(GetText(*two, "k"), "1");
+    KEEL_EXPECT_OK(two->RollbackTo(of_two));
+    EXPECT_EQ(GetText(*two, "k"), "NotFound");
+  }
 }
 
 TEST_F(TransactionTest, G6_SavepointsAreBounded) {

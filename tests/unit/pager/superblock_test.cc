@@ -13,6 +13,7 @@
 
 #include "base/checksum.h"
 #include "io/synchronous_queue.h"
+#include "pager/reference.h"
 #include "pager/superblock_format.h"
 #include "tests/support/seed.h"
 #include "tests/unit/pager/memory_file.h"
@@ -126,6 +127,8 @@ TEST(SuperblockCodecTest, HostileValuesAreRefused) {
       [](auto& f) { f.page_count = MinPageCount(4096) - 1; },
       [](auto& f) { f.page_count = UINT64_MAX; },
       [](auto& f) { f.page_count = uint64_t{1} << 52; },
+      [](auto& f) { f.page_count = kMaxPageCount + 1; },
+      [](auto& f) { f.log_start = kMaxLogStart + 1; },
       [](auto& f) { f.incarnation = UINT64_MAX; },
       [](auto& f) { f.epoch = MakeEpoch(4, 0).value; },
       [](auto& f) { f.generation = MakeEpoch(4, 0).value; },

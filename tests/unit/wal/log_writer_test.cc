@@ -171,6 +171,16 @@ TEST(LogWriter, L4WriteThatKeepsFailingStopsTheLog) {
   EXPECT_EQ(log->durable(), kept);
 }
 
+// What broke: positions wrapped, or came to where no reader believes them.
+TEST(LogWriter, ALogDoesNotGoOnBeyondWhatPositionsCanBe) {
+  for (const uint64_t floor : {kLsnMax / 2, kLsnMax, UINT64_MAX}) {
+    MemoryFileSystem disk;
+    const auto log = CreateLog(&disk, SmallLog(), Identity(), Lsn{kLsnMax}, Lsn{floor});
+    EXPECT_THAT(log.status(), IsStatus(StatusCode::kDataLoss));
+    EXPECT_TRUE(disk.Paths().empty());
+  }
+}
+
 // A database may be closed cleanly right behind it, and the next open believes the headers.
 TEST(LogWriter, AnIdleMarkThatBeginsASegmentIsSynced) {
   MemoryFileSystem disk;
