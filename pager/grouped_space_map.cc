@@ -82,21 +82,15 @@ absl::Status GroupedSpaceMap::GrowFor(SpaceUse use, const RunSize& size, uint64_
   const uint64_t short_of = needed - std::min(free_, needed);
   const uint64_t step_max = options_.growth_bytes_max / options_.page_bytes;
   if (const uint64_t g = layout_.GroupOf(PageId{end_}); g < groups_.size()) {
-    if (!groups_[g]->status().ok()) return GrowPast(g, std::max(short_of, least_growth));
-    if (least_growth > std::max(step_max, SpaceLayout::kShortestGroup)) return absl::OkStatus();
+    // A damaged last group is of no use: the file has to grow into the next one, or not at all.
+    const absl::Status& status = groups_[g]->status();
+    if (!status.ok()) {
+      least_growth = std::max(least_growth,
+                              layout_.FirstPage(g + 1).value + SpaceLayout::kShortestGroup - end_);
+    }
+    if (least_growth > std::max(step_max, SpaceLayout::kShortestGroup)) return status;
   }
   return Grow(least_growth, std::max({short_of, std::min(size.most, step_max), least_growth}));
-}
-
-// A damaged last group is of no use: the file has to grow into the next one, however far that is. Without a page that
-// is free there would be no checkpoint, and so no open for writing.
-absl::Status GroupedSpaceMap::GrowPast(uint64_t g, uint64_t wanted) {
-  const absl::Status damage = groups_[g]->status();
-  const uint64_t next = layout_.FirstPage(g + 1).value + SpaceLayout::kShortestGroup - end_;
-  const absl::Status grown = Grow(std::max(next, wanted), std::max(next, wanted));
-  if (grown.ok()) return grown;
-  return MakeStatus(damage.code(), "%s; and the file cannot grow past it (%s)", MessageOf(damage),
-                    MessageOf(grown));
 }
 
 uint64_t GroupedSpaceMap::ReservePages() const {

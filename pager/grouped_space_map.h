@@ -74,7 +74,6 @@ class GroupedSpaceMap final : public SpaceMap {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status GrowFor(SpaceUse use, const RunSize& size, uint64_t least_growth)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status GrowPast(uint64_t g, uint64_t wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Grow(uint64_t least, uint64_t wanted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetEnd(uint64_t end) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Full(uint64_t wanted, const absl::Status& why) const

@@ -4,7 +4,6 @@
 #include <random>
 #include <string>
 
-#include "pager/space_layout.h"
 #include "tests/support/seed.h"
 #include "tests/unit/engine/engine_test_support.h"
 
@@ -314,36 +313,6 @@ TEST_F(RecoveryTest, G3_DamagedPageNamesItselfAndTheRestStaysReadable) {
 }
 
 // What only a damaged page leads to is not lost space.
-// What broke: with its only map of free pages damaged, a small database could not be opened for writing any more.
-TEST_F(RecoveryTest, G3_ADatabaseWhoseMapOfFreePagesIsDamagedIsWrittenAllTheSame) {
-  Open();
-  for (int i = 0; i < 1000; ++i) {
-    KEEL_ASSERT_OK(db_->Put(Numbered("k", i), "1", {Durability::kNone}));
-  }
-  KEEL_ASSERT_OK(db_->Close());
-  const pager::SpaceLayout layout(options_.page_bytes);
-  std::fstream file(directory() / "data.keel", std::ios::in | std::ios::out | std::ios::binary);
-  for (const int slot : {0, 1}) {
-    const auto at = static_cast<std::streamoff>(layout.Slot(0, slot).value * options_.page_bytes);
-    char byte = 0;
-    file.seekg(at + 200).get(byte);
-    file.seekp(at + 200).put(static_cast<char>(byte ^ 1));
-  }
-  file.close();
-  for (int open = 0; open < 2; ++open) {
-    Open();
-    EXPECT_EQ(*db_->Count(), 1000U);
-    KEEL_EXPECT_OK(db_->Put("k", "2"));
-    KEEL_EXPECT_OK(db_->Delete("k"));
-    EXPECT_EQ(db_->Stats().pages.damaged_groups, 1U);
-    const absl::StatusOr<CheckReport> report = db_->Check();
-    KEEL_ASSERT_OK(report.status());
-    EXPECT_FALSE(report->damages.empty());
-    KEEL_ASSERT_OK(db_->Close());
-    db_.reset();  // is not sound
-  }
-}
-
 TEST_F(RecoveryTest, G3_WhatDamageHidesIsNotCalledLeaked) {
   Open();
   for (int i = 0; i < 5; ++i) KEEL_ASSERT_OK(db_->Put(Numbered("k", i), std::string(50000, 'v')));
