@@ -477,8 +477,10 @@ absl::StatusOr<Keyspace> Database::Impl::OpenKeyspace(std::string_view name) {
   // One that nobody sees yet is waited for below, by a commit without changes.
   const std::shared_ptr<const engine::Version> visible = registry_.Visible();
   const auto known = visible->state.names->Find(name);
-  if (known) {  // made by a commit that others have made visible, perhaps, and that is not durable yet
-    KEEL_RETURN_IF_ERROR(FinishReading(visible->lsn, Durability::kSync));
+  if (known) {
+    // Made by a commit that others have made visible, perhaps, and that is not durable yet. Where it never will be, the
+    // database has stopped; what is visible can be read all the same.
+    FinishReading(visible->lsn, Durability::kSync).IgnoreError();
     return KeyspaceAccess::Make(*known, tag_);
   }
   if (options_.read_only) {

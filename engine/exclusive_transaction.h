@@ -83,8 +83,8 @@ class ExclusiveTransaction final : public OpenTransaction,
   uint64_t writes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t savepoints_set_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<SavepointMark> savepoints_ ABSL_GUARDED_BY(mutex_);
-  absl::Status savepoint_not_set_ ABSL_GUARDED_BY(mutex_) =
-      NoSuchSavepoint();  // why, the last time
+  // Why the last one that was not set was not.
+  absl::Status savepoint_not_set_ ABSL_GUARDED_BY(mutex_) = NoSuchSavepoint();
   absl::Mutex figures_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
   TransactionFigures figures_ ABSL_GUARDED_BY(figures_mutex_);  // when last looked at
 };

@@ -27,6 +27,8 @@ using pager::Superblock;
 
 namespace {
 
+static_assert(pager::kMaxLogStart == wal::kLsnMax);
+
 constexpr absl::Duration kLockRetry = absl::Milliseconds(20);
 // Of the memory budget, in 16ths: page frames; log buffers.
 constexpr uint64_t kFrameShare = 12;

@@ -126,8 +126,8 @@ class OptimisticTransaction final : public OpenTransaction,
   WriteSet writes_ ABSL_GUARDED_BY(mutex_);
   ReadSet reads_ ABSL_GUARDED_BY(mutex_);
   std::vector<SavepointMark> savepoints_ ABSL_GUARDED_BY(mutex_);
-  absl::Status savepoint_not_set_ ABSL_GUARDED_BY(mutex_) =
-      NoSuchSavepoint();  // why, the last time
+  // Why the last one that was not set was not.
+  absl::Status savepoint_not_set_ ABSL_GUARDED_BY(mutex_) = NoSuchSavepoint();
   // What was the base, and may be that of cursors.
   std::vector<std::weak_ptr<SharedVersion>> lent_ ABSL_GUARDED_BY(mutex_);
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -119,8 +119,8 @@ class LogWriter {
   virtual Lsn end() const = 0;
 
   // For an idle log: if the mark on disk lags behind durable(), writes an empty frame that carries it,
-  // without a sync (R11) unless it is the first of a segment. Does nothing while a flush is under way or records wait; a mark that would
-  // need the last spare segment, or room that is reserved, is left out.
+  // without a sync (R11) unless it is the first of a segment. Does nothing while a flush is under way or
+  // records wait; a mark that would need the last spare segment, or room that is reserved, is left out.
   virtual absl::Status WriteIdleMark() = 0;
 
   // The newest durable superblock generation, carried by every later frame.

@@ -414,6 +414,20 @@ TEST_F(ReadFailureTest, G3_AReadThatKeepsFailingIsDamageOfThatPageAlone) {
   EXPECT_EQ(GetText(*db_, "k001000").size(), 900U);
 }
 
+TEST_F(IoFailureTest, G4_AStoppedDatabaseStillOpensItsKeyspaces) {
+  const absl::StatusOr<Keyspace> made = db_->OpenKeyspace("x");
+  KEEL_ASSERT_OK(made.status());
+  KEEL_ASSERT_OK(db_->Put(*made, "k", "1"));
+  KEEL_ASSERT_OK(db_->Put("visible", "and never durable", {Durability::kNone}));
+  EXPECT_EQ(GetText(*db_, "visible"), "and never durable");
+  Fail(Syncs(io::SyncPurpose::kLogFlush), kForever);
+  EXPECT_FALSE(db_->Sync().ok());
+  const absl::StatusOr<Keyspace> known = db_->OpenKeyspace("x");
+  KEEL_ASSERT_OK(known.status());
+  EXPECT_EQ(GetText(*db_, "k", *known), "1");
+  EXPECT_FALSE(db_->OpenKeyspace("another").ok());
+}
+
 // What broke: of "/data/db/" the directory itself was taken for the one that has its name.
 TEST_F(IoFailureTest, ADirectoryGivenWithASlashBehindIsNamedDurablyToo) {
   for (const char* const directory : {"/data/db", "/data/db/", "/data/./db//"}) {

@@ -33,6 +33,11 @@ class OptimisticTransactionTest : public EngineTest {
     EXPECT_TRUE(transaction.ok()) << transaction.status();
     return *std::move(transaction);
   }
+  void PutKeys(int count) {
+    for (int i = 0; i < count; ++i) {
+      KEEL_ASSERT_OK(db_->Put({}, Numbered("k", i), "x", {Durability::kNone}));
+    }
+  }
 };
 
 TEST_F(OptimisticTransactionTest, ReadsItsSnapshotAndItsOwnChanges) {
@@ -436,9 +441,7 @@ TEST_F(OptimisticTransactionTest, G6_AllOfThemTogetherRememberNoMoreThanTheirSha
 // Reads are never refused for want of memory: more is held to have been read than was.
 TEST_F(OptimisticTransactionTest, G6_WhatWasReadIsRememberedMoreCoarselyWhenMemoryIsShort) {
   const int keys = 20000;
-  for (int i = 0; i < keys; ++i) {
-    KEEL_ASSERT_OK(db_->Put({}, Numbered("k", i), "x", {Durability::kNone}));
-  }
+  PutKeys(keys);
   Transaction transaction = Begin();
   for (int i = 0; i < keys; i += 2) EXPECT_EQ(GetText(transaction, Numbered("k", i)), "x");
   EXPECT_EQ(*transaction.Count(), static_cast<uint64_t>(keys));
@@ -449,14 +452,10 @@ TEST_F(OptimisticTransactionTest, G6_WhatWasReadIsRememberedMoreCoarselyWhenMemo
 
 // Nor where others have taken all of it.
 TEST_F(OptimisticTransactionTest, G6_ReadsAreNotRefusedWhenOthersHaveTakenTheShare) {
-  for (int i = 0; i < 100; ++i) {
-    KEEL_ASSERT_OK(db_->Put({}, Numbered("k", i), "x", {Durability::kNone}));
-  }
+  PutKeys(100);
   Transaction reader = Begin();
   Transaction writer = Begin();
-  while (writer.Put("large", std::string(100, 'v')).ok()) {
-    if (!writer.Put(Numbered("large", static_cast<int>(*writer.Count())), "v").ok()) break;
-  }
+  for (int i = 0; writer.Put(Numbered("own", i), "v").ok();) ++i;
   for (int i = 0; i < 100; i += 2) EXPECT_EQ(GetText(reader, Numbered("k", i)), "x");
   EXPECT_EQ(*reader.Count(), 100U);
   EXPECT_EQ(ReadAll(reader).size(), 100U);
@@ -468,9 +467,7 @@ TEST_F(OptimisticTransactionTest, G6_ReadsAreNotRefusedWhenOthersHaveTakenTheSha
 
 // What it has made coarser it gives back: it is not to keep others out for as long as it lives.
 TEST_F(OptimisticTransactionTest, G6_AReaderThatHasTakenTheShareGivesOfIt) {
-  for (int i = 0; i < 20000; ++i) {
-    KEEL_ASSERT_OK(db_->Put({}, Numbered("k", i), "x", {Durability::kNone}));
-  }
+  PutKeys(20000);
   Transaction reader = Begin();
   uint64_t least = UINT64_MAX;
   uint64_t most = 0;

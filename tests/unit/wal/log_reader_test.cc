@@ -308,8 +308,8 @@ TEST(LogReader, AnyNumberOfBlocksThatClaimToBeAnotherDatabasesFramesIsNoDamage) 
   const auto read = ReadAll(&disk, start);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_THAT(read->records, ElementsAre("kept"));
-  bytes[30] ^=
-      std::byte{1};  // nor where the file's own header is gone, and all of it has to be looked at
+  // Nor where the file's own header is gone, and all of it has to be looked at.
+  bytes[30] ^= std::byte{1};
   const auto log = CreateLog(&disk, options, Identity(2, 2), start.lsn);
   EXPECT_TRUE(log.ok()) << log.status();
 }
